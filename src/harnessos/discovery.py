@@ -1,0 +1,70 @@
+"""Which repository a path lies in, read from the files git itself reads, without starting git.
+
+Hot commands find their ledger by the git common dir; a process for that would cost more than the command.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_POINTER_LIMIT = 1 << 16
+
+
+def find_common_dir(path: Path) -> Path | None:
+    """Return the resolved git common dir of the repository `path` lies in, or None outside of any.
+
+    Agrees with `git rev-parse --git-common-dir` for main checkouts, linked worktrees, submodules, their
+    subfolders and bare repositories. Like git it does not cross into another file system and does not look
+    behind a `.git` file that leads nowhere. GIT_* variables have no say.
+    """
+    try:
+        folder = path.resolve(strict=True)
+    except OSError:
+        return None
+    if not folder.is_dir():
+        folder = folder.parent
+    device = folder.stat().st_dev
+    for place in (folder, *folder.parents):
+        if place.stat().st_dev != device:
+            return None
+        entry = place / ".git"
+        if entry.is_file():
+            git_dir = _pointed_at(entry)
+            return _common(git_dir) if git_dir is not None else None
+        for git_dir in (entry, place):
+            if _is_git_dir(git_dir):
+                return _common(git_dir)
+    return None
+
+
+def _pointed_at(entry: Path) -> Path | None:
+    """Follow a `.git` file (`gitdir: <path>`, relative to its folder)."""
+    word, _, target = _first_text(entry).partition("gitdir: ")
+    git_dir = entry.parent / target
+    return git_dir if not word and target and _is_git_dir(git_dir) else None
+
+
+def _common(git_dir: Path) -> Path:
+    """Follow the `commondir` file that a linked worktree's git dir has."""
+    pointer = git_dir / "commondir"
+    return ((git_dir / _first_text(pointer)) if pointer.is_file() else git_dir).resolve()
+
+
+def _is_git_dir(folder: Path) -> bool:
+    """Tell a git dir by the signs git uses: HEAD, and objects and refs in it or in its common dir."""
+    head = folder / "HEAD"
+    if not head.is_symlink() and not head.is_file():
+        return False
+    shared = _common(folder)
+    return (shared / "objects").is_dir() and (shared / "refs").is_dir()
+
+
+def _first_text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_POINTER_LIMIT).decode("utf-8", "surrogateescape").rstrip("\r\n")
+    except OSError:
+        return ""

@@ -1,0 +1,43 @@
+"""The inbox of things that need a person: one row each, asked once, with the exact command that answers it."""
+
+from __future__ import annotations
+
+from harnessos import errors
+from harnessos.kernel.events import Cause
+from harnessos.store.transaction import Transaction
+
+
+def ask(
+    tx: Transaction, project_id: str, issue_id: str | None, *, kind: str, dedup: str, question: str, command: str
+) -> None:
+    """Put a question into the inbox unless the same one (`dedup`) is open already."""
+    tx.run(
+        "attention_insert",
+        id=tx.new_id("att"),
+        project=project_id,
+        issue=issue_id,
+        dedup=dedup,
+        kind=kind,
+        question=question,
+        command=command,
+        now=tx.now,
+    )
+    tx.wake()
+
+
+def moot(tx: Transaction, issue_id: str, cause: Cause) -> None:
+    """Close what an issue asked, because it moved on."""
+    tx.run("attention_resolve_issue", issue=issue_id, now=tx.now, by=str(cause.actor))
+
+
+def resolve(tx: Transaction, attention_id: str, cause: Cause) -> None:
+    """A person says that this is settled."""
+    if tx.one("attention_by_id", id=attention_id) is None:
+        raise errors.UnknownIdentifier(f"there is no attention entry {attention_id}", hint="`harness attention list`")
+    tx.run("attention_resolve", id=attention_id, now=tx.now, by=str(cause.actor))
+
+
+def take_unsent(tx: Transaction, most: int = 20) -> list[dict[str, object]]:
+    """Return entries that nobody was notified of, each to exactly one caller."""
+    rows = tx.all("attention_unsent", most=most)
+    return [row for row in rows if tx.run("attention_sent", id=row["id"], now=tx.now) == 1]

@@ -1,0 +1,138 @@
+"""Budgets in the ledger: reserved in the claim, settled exactly once by whatever ends the run."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from harnessos import errors
+from harnessos.kernel import attention, events
+from harnessos.kernel.events import Cause
+from harnessos.model.budget import DAY_DEFAULTS, DIMENSIONS, DOLLAR, UNLIMITED, Balance, Limits, day_after, limits, utc_day
+from harnessos.store.transaction import Row, Transaction
+
+_SCOPE = "project"
+
+
+class Reservation(NamedTuple):
+    """What a claim sets aside for its run."""
+
+    day: str
+    wall_ms: int
+    usd: int
+
+
+def limits_of(issue: Row, *outer: str) -> Limits:
+    """Return the limits of an issue's runs: the issue's own budget, then the outer documents (JSON), then the default."""
+    return limits(json.loads(issue["budget_json"]), *(json.loads(document) for document in outer))
+
+
+def open_project(tx: Transaction, project_id: str) -> None:
+    """Give a new project the default caps."""
+    for dimension, cap in DAY_DEFAULTS.items():
+        tx.run("budget_set", scope_kind=_SCOPE, scope=project_id, dimension=dimension, cap=cap, set_by="default")
+
+
+def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
+    """Return the project's balances of a UTC day, locked, opening the day at its first use."""
+    rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
+    if not rows:
+        tx.run("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
+        rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
+    return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"]) for row in rows]
+
+
+def lacking(tx: Transaction, project_id: str, want: Reservation) -> str | None:
+    """Return the first dimension of the day that cannot take the reservation, or None."""
+    more = {"runs": 1, "wall_ms": want.wall_ms, "usd": want.usd}
+    for balance in balances(tx, project_id, want.day):
+        if not balance.allows(more.get(balance.dimension, 0)):
+            return balance.dimension
+    return None
+
+
+def wanted(tx: Transaction, project_id: str, issue: Row, run: Limits) -> Reservation:
+    """Return what a run of this issue must reserve: its wall time, and money where an operator set a money cap."""
+    wall = run.run_wall_ms or 0
+    if run.issue_wall_ms is not None:
+        wall = max(1, min(wall or run.issue_wall_ms, run.issue_wall_ms - issue["wall_ms"]))
+    money = 0
+    for row in tx.all("budget_caps", scope_kind=_SCOPE, scope=project_id):
+        if row["dimension"] == "usd" and row["set_by"] != "default" and row["cap"] is not None:
+            money = run.run_usd or 0
+    return Reservation(utc_day(tx.now), wall, money)
+
+
+def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:
+    """Set the amounts aside; `lacking` has said under the same locks that they fit."""
+    tx.run("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, wall_ms=want.wall_ms, usd=want.usd)
+
+
+def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
+    """Hold the project until the next UTC day because a cap is reached; return the reason."""
+    reason = f"budget:project {dimension} of the day"
+    until = day_after(tx.now)
+    tx.run("hold_set", scope_kind=_SCOPE, scope=project_id, kind="budget", reason=reason, until=until, now=tx.now)
+    project = tx.one("project_by_id", id=project_id)
+    assert project is not None
+    attention.ask(
+        tx,
+        project_id,
+        None,
+        kind="budget",
+        dedup=f"budget/{project_id}/{utc_day(tx.now)}",
+        question=f"The day's budget of {project['key']} is used up ({dimension}); nothing is claimed until midnight UTC.",
+        command=f"harness budget set {project['key']} {dimension} AMOUNT",
+    )
+    events.note(tx, ("project", project_id), "budget.held", cause, {"dimension": dimension, "until": until})
+    return reason
+
+
+def settle(tx: Transaction, run: Row) -> int:
+    """Turn an ended run's reservation into what it used; return its wall time in ms.
+
+    Spend that a runner did not report is charged in full where money was reserved.
+    """
+    used = max(0, run["ended_at"] - run["started_at"])
+    usd = run["spent_usd"] if run["spent_usd"] is not None else run["reserved_usd"]
+    tx.run(
+        "budget_settle",
+        scope_kind=_SCOPE,
+        scope=run["project_id"],
+        period=run["budget_day"],
+        wall_ms=used,
+        usd=usd,
+        reserved_wall_ms=run["reserved_wall_ms"],
+        reserved_usd=run["reserved_usd"],
+    )
+    return int(used)
+
+
+def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: Cause) -> None:
+    """Change a cap for today and the following days, and lift the hold it caused (operator only, by the caller)."""
+    if dimension not in DIMENSIONS:
+        raise errors.BadContent(f"there is no budget {dimension}; there are {', '.join(DIMENSIONS)}")
+    cap = parse_amount(dimension, amount)
+    scope = {"scope_kind": _SCOPE, "scope": project["id"]}
+    tx.run("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
+    tx.run("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
+    tx.run("hold_lift", **scope, kind="budget")
+    tx.run("attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor))
+    events.note(tx, ("project", project["id"]), "budget.changed", cause, {"dimension": dimension, "cap": cap})
+    tx.wake()
+
+
+def parse_amount(dimension: str, text: str) -> int | None:
+    """Return a cap as stored: `runs` as a number, `wall_ms` from hours, `usd` from dollars; None for "unlimited"."""
+    if text == UNLIMITED:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e12:
+        raise errors.BadContent(
+            f'a cap must be a positive number or the word "{UNLIMITED}", not {text!r}',
+            hint="runs in runs a day, wall_ms in agent-hours a day, usd in dollars a day",
+        )
+    return int(number * {"runs": 1, "wall_ms": 3_600_000, "usd": DOLLAR}[dimension])

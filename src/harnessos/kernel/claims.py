@@ -1,0 +1,238 @@
+"""The one path by which anybody gets work: command line, supervisor, later MCP and missions.
+
+One transaction: the issue's epoch goes up, the run is written with its holder and fresh clocks, slot, files and
+budget are taken, the event is appended. Who loses a race gets `Nothing`, or AlreadyClaimed for a named issue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harnessos import errors
+from harnessos.kernel import budgets, escalation, issues, reaping, settling
+from harnessos.kernel.events import Cause
+from harnessos.model.issue import Status
+from harnessos.model.run import SESSION_TTL_MS, Actor, Holder, Lease
+from harnessos.store.transaction import Row, Transaction
+
+TIDY = 64
+"""Timers and deadlines a claim looks at; what is more waits for the tick."""
+
+
+class ClaimRequest(NamedTuple):
+    """Who wants work, where, and under which limits.
+
+    `issue` names one; else the first in the claim order. `classes` None serves every workload class. `max_live`
+    bounds the supervised runs of the project (a slot each); None takes no slot. `path` is the checkout or folder on
+    this machine; `folder` says that only one live run may work in it (a project without git). `provider` is the
+    account whose quota a hold would name. `budget` is the workflow's budget document.
+    """
+
+    project_id: str
+    holder: Holder
+    token_hash: str
+    agent: str
+    host: str = ""
+    issue: str | None = None
+    classes: Sequence[str] | None = None
+    capabilities: Sequence[str] = ()
+    ttl_ms: int = SESSION_TTL_MS
+    supervised: bool = False
+    max_live: int | None = None
+    path: str | None = None
+    folder: bool = False
+    provider: str = ""
+    budget: str = "{}"
+
+
+class Claimed(NamedTuple):
+    """The lease, and the rows of the issue and its run as the claim left them."""
+
+    lease: Lease
+    issue: Row
+    run: Row
+    slot: int | None
+
+
+class Nothing(NamedTuple):
+    """No work for this caller, and the one reason why."""
+
+    reason: str
+
+
+def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Nothing:
+    """Give the caller an issue, or say why there is none."""
+    held = _tidy(tx, request, cause)
+    if held:
+        return Nothing(held)
+    number = None
+    if request.max_live is not None or request.folder:
+        tx.one("claim_lock", project=request.project_id)
+    if request.max_live is not None:
+        number = _free_slot(tx, request, request.max_live)
+        if number is None:
+            return Nothing(f"all {request.max_live} agent slots of the project are taken")
+    if request.folder and tx.one(
+        "run_folder_live",
+        project=request.project_id,
+        machine_id=request.holder.machine_id,
+        path=request.path,
+        one=1,
+    ):
+        return Nothing("another run works in this folder, and without git there is one at a time")
+    issue = _named(tx, request) if request.issue else _next(tx, request)
+    if isinstance(issue, Nothing):
+        return issue
+    return _take(tx, request, issue, number, cause)
+
+
+def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> str | None:
+    """Reap, settle, wake and escalate what is due; return the hold on this claim, if there is one."""
+    chores = tx.one("claim_chores", project=request.project_id, now=tx.now)
+    assert chores is not None
+    if chores["expired"]:
+        reaping.reap(tx, request.holder, cause, most=32)
+    if chores["unsettled"]:
+        settling.step(tx, request.project_id, cause)
+    if chores["sleeping"]:
+        wake(tx, request.project_id, TIDY)
+    if chores["due"]:
+        escalation.fall_due(tx, request.project_id, cause, TIDY)
+    if chores["held"]:
+        tx.run("hold_expire", project=request.project_id, now=tx.now)
+        holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
+        return next((hold["reason"] for hold in holds), None)
+    return None
+
+
+def wake(tx: Transaction, project_id: str, most: int) -> int:
+    """Put ready issues whose timer ran out back into the claim index; return how many."""
+    rows = tx.all("issue_sleeping", project=project_id, now=tx.now, most=most)
+    for row in rows:
+        tx.run("issue_wake", id=row["id"])
+    return len(rows)
+
+
+def _free_slot(tx: Transaction, request: ClaimRequest, most: int) -> int | None:
+    rows = tx.all("slot_taken", machine_id=request.holder.machine_id, project=request.project_id)
+    if sum(row["project_id"] == request.project_id for row in rows) >= most:
+        return None
+    taken = {row["number"] for row in rows if row["machine_id"] == request.holder.machine_id}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def _named(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
+    assert request.issue is not None
+    issue = issues.lock(tx, issues.find(tx, request.issue)["id"])
+    identifier, status = issue["identifier"], issue["status"]
+    if issue["project_id"] != request.project_id:
+        raise errors.UnknownIdentifier(f"{identifier} belongs to another project", identifier=identifier)
+    if status == Status.IN_PROGRESS:
+        raise errors.AlreadyClaimed(f"{identifier} is held by another run", identifier=identifier)
+    if status != Status.READY:
+        raise errors.IllegalMove(
+            f"{identifier} is {status}, only a ready issue can be claimed", hint=f"`harness why {identifier}`"
+        )
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    if campaign is not None and campaign["status"] != "active":
+        return Nothing(f"campaign_paused:{campaign['name']}")
+    if _conflict(tx, issue) is not None:
+        return Nothing(f"{identifier} declares files that a live run holds")
+    return issue
+
+
+def _next(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
+    for _ in range(TIDY):
+        heads = tx.all(
+            "issue_heads",
+            project=request.project_id,
+            any_class=int(request.classes is None),
+            classes=f",{','.join(request.classes or ())},",
+            any_capability=int(bool(request.capabilities)),
+            one=1,
+        )
+        served = [head["lane_id"] for head in heads if serves(request, head)]
+        issue = next((row for lane in served if (row := tx.one("issue_take", lane=lane, one=1))), None)
+        if issue is None:
+            return Nothing("nothing is ready for this caller")
+        blocker = _conflict(tx, issue)
+        if blocker is None:
+            return issue
+        tx.run("issue_park", id=issue["id"], run=blocker)
+    return Nothing("what is ready declares files that live runs hold")
+
+
+def serves(request: ClaimRequest, lane: Row) -> bool:
+    """Return whether this caller may take work from a lane."""
+    if request.classes is not None and lane["workload_class"] and lane["workload_class"] not in request.classes:
+        return False
+    return set(filter(None, lane["capabilities"].split(","))) <= set(request.capabilities)
+
+
+def _conflict(tx: Transaction, issue: Row) -> str | None:
+    """Return the live run that holds one of the issue's files, or a folder around or inside it."""
+    files = json.loads(issue["files_json"])
+    if not files:
+        return None
+    tx.one("claim_lock", project=issue["project_id"])
+    for held in tx.all("run_files_held", project=issue["project_id"]):
+        if any(overlap(held["path"], path) for path in files):
+            return str(held["run_id"])
+    return None
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether two declared paths are equal or one lies inside the other (folders end in `/`)."""
+    return one == other or (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+
+
+def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, cause: Cause) -> Claimed | Nothing:
+    run_limits = budgets.limits_of(issue, request.budget)
+    want = budgets.wanted(tx, request.project_id, issue, run_limits)
+    lacking = budgets.lacking(tx, request.project_id, want)
+    if lacking:
+        return Nothing(budgets.hold(tx, request.project_id, lacking, cause))
+    budgets.reserve(tx, request.project_id, want)
+    run_id = tx.new_id("run")
+    lease = Lease(run_id, issue["id"], issue["lease_epoch"] + 1)
+    tx.run(
+        "run_insert",
+        id=run_id,
+        project_id=request.project_id,
+        issue_id=issue["id"],
+        attempt=issue["attempts"] + 1,
+        epoch=lease.epoch,
+        supervised=int(request.supervised),
+        agent=request.agent,
+        host=request.host,
+        token_hash=request.token_hash,
+        machine_id=request.holder.machine_id,
+        boot_id=request.holder.boot_id,
+        pid=request.holder.pid,
+        pid_started=request.holder.started,
+        ttl_ms=request.ttl_ms,
+        now=tx.now,
+        cap_at=tx.now + want.wall_ms if want.wall_ms else None,
+        budget_day=want.day,
+        reserved_wall_ms=want.wall_ms,
+        reserved_usd=want.usd,
+        path=request.path,
+    )
+    for path in json.loads(issue["files_json"]):
+        tx.run("run_file_insert", project=request.project_id, path=path, run=run_id)
+    if slot is not None:
+        tx.run("slot_insert", machine_id=request.holder.machine_id, number=slot, project=request.project_id, run=run_id)
+    by = Cause(Actor("supervisor" if request.supervised else "agent", request.agent), cause.command, run_id, lease.epoch)
+    taken = issues.change(
+        tx,
+        issue,
+        "run.claimed",
+        by,
+        {"status": Status.IN_PROGRESS.value, "lease_epoch": lease.epoch},
+        {"attempt": issue["attempts"] + 1, "agent": request.agent, "machine": request.holder.machine_id},
+    )
+    run = tx.one("run_by_id", id=run_id)
+    assert run is not None
+    return Claimed(lease, taken, run, slot)

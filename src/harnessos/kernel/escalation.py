@@ -1,0 +1,85 @@
+"""Deadlines and service levels that pass: by index, a few at a time, an event and an attention row each."""
+
+from __future__ import annotations
+
+import json
+
+from harnessos.kernel import attention, issues
+from harnessos.kernel.events import Cause
+from harnessos.model.claim_order import claim_rank, deadline_key
+from harnessos.model.issue import PRIORITIES, Status
+from harnessos.model.policy import Breach, Facts, Policy, breaches, effective_priority, from_document, merge, next_due_at
+from harnessos.store.transaction import Row, Transaction
+
+
+def policy_of(tx: Transaction, issue: Row) -> Policy:
+    """Return the policy that counts for an issue: its own over its campaign's."""
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    assert campaign is not None
+    return merge(from_document(json.loads(campaign["policy_json"])), from_document(json.loads(issue["policy_json"])))
+
+
+def facts_of(issue: Row) -> Facts:
+    """Return the instants an issue's policy is measured against."""
+    return Facts(
+        issue["created_at"],
+        issue["ready_at"],
+        # The first claim answers the response level: from then on the epoch is above zero.
+        issue["updated_at"] if issue["lease_epoch"] else None,
+        issue["ended_at"],
+        issue["deadline_at"],
+    )
+
+
+def fall_due(tx: Transaction, project_id: str, cause: Cause, most: int) -> int:
+    """Escalate what has fallen due in the project, at most `most` issues; return how many were looked at."""
+    rows = tx.all("issue_due", project=project_id, now=tx.now, most=most)
+    for row in rows:
+        _escalate(tx, issues.lock(tx, row["id"]), cause)
+    return len(rows)
+
+
+def _escalate(tx: Transaction, issue: Row, cause: Cause) -> None:
+    policy, facts = policy_of(tx, issue), facts_of(issue)
+    found = breaches(policy, facts, tx.now)
+    known = set(filter(None, issue["breaches"].split(",")))
+    new = [breach for breach in found if breach.trigger not in known]
+    priority = effective_priority(issue["priority"], found)
+    changes = {
+        "due_at": next_due_at(policy, facts, tx.now),
+        "breaches": ",".join(sorted(known | {breach.trigger for breach in found})),
+        "unbreached": 0 if found else 1,
+        "effective_priority": priority,
+        "claim_rank": claim_rank(priority, issue["ready_at"]) if issue["status"] == Status.READY else issue["claim_rank"],
+    }
+    data = {"breaches": [breach.trigger for breach in new], "priority": PRIORITIES[priority]}
+    issues.change(tx, issue, "issue.escalated", cause, changes, data)
+    for breach in new:
+        _ask(tx, issue, breach)
+
+
+def _ask(tx: Transaction, issue: Row, breach: Breach) -> None:
+    what = breach.trigger.replace("_", " ")
+    note = f" ({breach.note})" if breach.note else ""
+    attention.ask(
+        tx,
+        issue["project_id"],
+        issue["id"],
+        kind="escalation",
+        dedup=f"escalation/{issue['id']}/{breach.trigger}",
+        question=f"{issue['identifier']}: {what}{note}",
+        command=f"harness why {issue['identifier']}",
+    )
+
+
+def order_columns(policy: Policy, facts: Facts, priority: int, now: int) -> dict[str, object]:
+    """Return the stored columns of the claim order for a new or edited issue."""
+    found = breaches(policy, facts, now)
+    effective = effective_priority(priority, found)
+    return {
+        "effective_priority": effective,
+        "claim_rank": claim_rank(effective, facts.ready_at) if facts.ready_at is not None else 0,
+        "deadline_key": deadline_key(facts.deadline_at),
+        # What is overdue from the start falls due at once, so that the escalation is an event like any other.
+        "due_at": now if found else next_due_at(policy, facts, now),
+    }

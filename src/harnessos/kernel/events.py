@@ -1,0 +1,48 @@
+"""Appending facts to a subject's hash chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from harnessos.model.event import Event, canonical, chained
+from harnessos.model.run import Actor
+from harnessos.store.transaction import Transaction
+
+
+class Cause(NamedTuple):
+    """Who did it, why (a command or a rule), and under which run and epoch."""
+
+    actor: Actor
+    command: str = ""
+    run_id: str | None = None
+    epoch: int | None = None
+
+
+class Head(NamedTuple):
+    """Where a chain ends."""
+
+    seq: int
+    hash: str
+
+
+def append(
+    tx: Transaction, subject: tuple[str, str], head: Head, kind: str, cause: Cause, data: Mapping[str, Any]
+) -> Head:
+    """Write the event that follows `head` and return the new head; the caller stores it with the subject."""
+    event = Event(
+        *subject, head.seq + 1, tx.now, kind, str(cause.actor), cause.command, cause.run_id, cause.epoch, canonical(data)
+    )
+    new = Head(event.subject_seq, chained(head.hash, event))
+    tx.run("event_insert", **event._asdict(), hash=new.hash)
+    return new
+
+
+def note(tx: Transaction, subject: tuple[str, str], kind: str, cause: Cause, data: Mapping[str, Any]) -> None:
+    """Append an event to a subject (`issue`, `campaign`, `project`, `ledger`) that does not itself change."""
+    noun, subject_id = subject
+    tail = tx.one(f"event_tail_{noun}", id=subject_id)
+    if tail is None:
+        raise ValueError(f"no {noun} {subject_id}")
+    new = append(tx, subject, Head(tail["event_seq"], tail["event_head"]), kind, cause, data)
+    tx.run(f"event_head_{noun}", id=subject_id, seq=new.seq, head=new.hash, seen=tail["event_seq"])

@@ -1,0 +1,206 @@
+"""What a person (and within limits an agent) does to an issue from outside: cancel, retry, reopen, edit, approve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harnessos import errors
+from harnessos.kernel import attention, ending, escalation, events, issues, planned_issues, settling
+from harnessos.kernel.events import Cause
+from harnessos.model.issue import Status
+from harnessos.model.outcome import Ended, Outcome
+from harnessos.store.transaction import Row, Transaction
+
+
+def only_operator(cause: Cause, what: str, command: str) -> None:
+    """Raise OperatorOnly unless a person (or the supervisor on one's behalf) acts."""
+    if cause.actor.kind == "agent":
+        raise errors.OperatorOnly(f"only a person may {what}", hint=f"ask for: `{command}`")
+
+
+def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
+    """Cancel an issue that is not over; its live run is stopped and told nothing further counts."""
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    if cause.actor.kind == "agent" and issue["planned_by"] != str(cause.actor):
+        only_operator(cause, "cancel what it did not plan itself", f"harness issue cancel {identifier}")
+    run = tx.one("run_live_of", issue=issue["id"])
+    if run is not None:
+        ended = tx.one(
+            "run_end",
+            run=run["id"],
+            epoch=run["epoch"],
+            outcome=Outcome.CANCELLED.value,
+            reason=reason,
+            verdict=None,
+            commit_id=None,
+            spent_usd=None,
+            spent_tokens=None,
+            salvage_ref=None,
+            now=tx.now,
+        )
+        assert ended is not None
+        return ending.conclude(tx, issue, ended, Ended(Outcome.CANCELLED, reason), cause)
+    new = issues.change(tx, issue, "issue.cancelled", cause, {"status": Status.CANCELLED.value}, {"reason": reason})
+    attention.moot(tx, issue["id"], cause)
+    settling.after_issue(tx, new, cause)
+    return new
+
+
+def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
+    """Give a failed or blocked issue a fresh allowance of attempts, and let a waiting one go at once."""
+    only_operator(cause, "retry an issue", f"harness issue retry {identifier}")
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    if issue["status"] == Status.READY and issue["not_before"] is not None:
+        return issues.change(tx, issue, "issue.retried", cause, {"parked": 0, "not_before": None})
+    if issue["status"] == Status.BLOCKED and str(issue["blocked_reason"]).startswith("dependency_failed:"):
+        raise errors.IllegalMove(
+            f"{identifier} waits for an issue that failed or was cancelled ({issue['blocked_reason']})",
+            hint="retry or reopen that one, or take the dependency away: `harness issue edit --drop-dependency`",
+        )
+    fresh = {
+        "status": Status.PENDING.value,
+        "forgiven": issue["attempts"],
+        "breaks": 0,
+        "gate_errors": 0,
+        "wall_ms": 0,
+        "verdict": None,
+    }
+    if issue["status"] not in (Status.FAILED, Status.BLOCKED):
+        raise errors.IllegalMove(
+            f"{identifier} is {issue['status']}; only a failed or blocked issue is retried", hint=f"harness why {identifier}"
+        )
+    tx.run("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
+    attention.moot(tx, issue["id"], cause)
+    new = settling.settle_one(tx, issues.change(tx, issue, "issue.retried", cause, fresh), cause)
+    settling.after_issue(tx, new, cause)
+    return new
+
+
+def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
+    """Open a done or cancelled issue again; ready dependents wait again, running ones are flagged."""
+    only_operator(cause, "reopen an issue", f"harness issue reopen {identifier}")
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    if issue["status"] not in (Status.DONE, Status.CANCELLED):
+        raise errors.IllegalMove(
+            f"{identifier} is {issue['status']}; only a done or cancelled issue is reopened", hint=f"harness why {identifier}"
+        )
+    fresh = {
+        "status": Status.PENDING.value,
+        "forgiven": issue["attempts"],
+        "verdict": None,
+        "accepted_commit": None,
+        "wall_ms": 0,
+    }
+    new = settling.settle_one(tx, issues.change(tx, issue, "issue.reopened", cause, fresh, {"reason": reason}), cause)
+    settling.after_issue(tx, new, cause)
+    return new
+
+
+def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
+    """Block an issue that nobody works at, for a reason only a person can lift (`retry` does)."""
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    changes = {"status": Status.BLOCKED.value, "blocked_reason": reason}
+    new = issues.change(tx, issue, "issue.blocked", cause, changes)
+    attention.ask(
+        tx,
+        issue["project_id"],
+        issue["id"],
+        kind=reason.partition(":")[0],
+        dedup=f"blocked/{issue['id']}/{reason}",
+        question=f"{identifier}: {reason}",
+        command=f"harness issue retry {identifier}",
+    )
+    return new
+
+
+def approve(tx: Transaction, identifier: str, name: str | None, state: str, note: str, cause: Cause) -> Row:
+    """Decide an approval: a planned one by `name`, or with no name the judged commit of a blocked issue.
+
+    `state` is approved, rejected or waived. Accepting a judged commit makes the issue done without running anything.
+    """
+    only_operator(cause, "approve", f"harness issue approve {identifier}")
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    wanted = [row for row in tx.all("approval_of_issue", issue=issue["id"]) if name in (None, row["name"])]
+    if name is None and issue["blocked_reason"] in ("approval:review", "approval:unverified"):
+        return _accept(tx, issue, state, note, cause)
+    if not wanted:
+        raise errors.UnknownIdentifier(f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}")
+    open_before = issue["approvals_open"]
+    for row in wanted:
+        was = row["required"] and row["state"] in ("pending", "rejected")
+        tx.run("approval_decide", id=row["id"], state=state, by=str(cause.actor), now=tx.now, note=note, subject=None)
+        now_open = row["required"] and state == "rejected"
+        open_before += int(bool(now_open)) - int(bool(was))
+    data = {"approvals": [row["name"] for row in wanted], "state": state, "note": note}
+    moving = issue["status"] == Status.READY and open_before > 0
+    changes: dict[str, object] = {"approvals_open": open_before}
+    if moving:
+        changes["status"] = Status.PENDING.value
+    new = issues.change(tx, issue, f"approval.{state}", cause, changes, data)
+    return settling.settle_one(tx, new, cause)
+
+
+def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:
+    run = tx.one("run_last_of", issue=issue["id"], one=1)
+    attention.moot(tx, issue["id"], cause)
+    if state == "rejected" or run is None:
+        return retry(tx, issue["identifier"], cause)
+    verdict = "unverified" if issue["blocked_reason"] == "approval:unverified" else "verified"
+    changes = {"status": Status.DONE.value, "verdict": verdict, "accepted_commit": run["commit_id"]}
+    new = issues.change(tx, issue, "issue.approved", cause, changes, {"note": note, "commit": run["commit_id"]})
+    settling.after_issue(tx, new, cause)
+    return new
+
+
+def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definition: str, cause: Cause) -> Row:
+    """Change an issue's texts, priority, deadline and the like (`columns` as planned_issues.texts names them).
+
+    An issue that is running keeps the definition it runs under until the run ends; it cannot be edited meanwhile.
+    """
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    if issue["status"] == Status.IN_PROGRESS:
+        raise errors.IllegalMove(f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}")
+    fresh = {**issue, **columns}
+    kept = ("task", "description", "size", "priority", "lane_id", "deadline_at", "gates_json", "budget_json",
+            "labels_json", "files_json", "policy_json", "metadata_json")  # fmt: skip
+    tx.run("issue_rewrite", id=issue["id"], **{name: fresh[name] for name in kept})
+    order = escalation.order_columns(escalation.policy_of(tx, fresh), escalation.facts_of(fresh), fresh["priority"], tx.now)
+    return issues.change(tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"changed": sorted(columns)})
+
+
+def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], cause: Cause) -> Row:
+    """Add and drop dependencies by identifier; a cycle is refused and named."""
+    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    added = {issues.find(tx, name)["id"]: name for name in add}
+    dropped = {issues.find(tx, name)["id"] for name in drop}
+    for on, name in added.items():
+        if on == issue["id"] or _reaches(tx, on, issue["id"]):
+            raise errors.Refused(f"{identifier} cannot depend on {name}, which already depends on {identifier}")
+    new = planned_issues.depend(tx, issue, add=set(added), drop=dropped, cause=cause)
+    events.note(tx, ("issue", issue["id"]), "issue.redepended", cause, {"added": add, "dropped": drop})
+    return new
+
+
+def _reaches(tx: Transaction, start: str, goal: str) -> bool:
+    seen, open_ids = {start}, [start]
+    while open_ids:
+        for edge in tx.all("issue_dependencies", issue=open_ids.pop()):
+            other = edge["depends_on_id"]
+            if other == goal:
+                return True
+            if other not in seen:
+                seen.add(other)
+                open_ids.append(other)
+    return False
+
+
+def request_stop(tx: Transaction, run_id: str, reason: str, cause: Cause) -> bool:
+    """Ask a live run to stop; whoever watches it acts at its next look."""
+    run = tx.one("run_by_id", id=run_id)
+    if run is None:
+        raise errors.UnknownIdentifier(f"there is no run {run_id}")
+    changed = tx.run("run_stop", run=run_id, reason=reason) == 1
+    if changed:
+        events.note(tx, ("issue", run["issue_id"]), "run.stop_requested", cause, {"reason": reason})
+    return changed

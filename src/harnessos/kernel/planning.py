@@ -1,0 +1,148 @@
+"""Writing a plan into the ledger: all of it or nothing, and the same plan again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from harnessos import errors
+from harnessos.kernel import campaigns, planned_issues, settling
+from harnessos.kernel.events import Cause
+from harnessos.model.plan import Plan, PlannedMilestone
+from harnessos.model.policy import as_document
+from harnessos.store.transaction import Row, Transaction
+
+
+class Applied(NamedTuple):
+    """What became of each issue of a plan, by identifier. `skipped` pairs identifiers with reasons."""
+
+    created: list[str]
+    updated: list[str]
+    unchanged: list[str]
+    skipped: list[tuple[str, str]]
+
+
+def apply(tx: Transaction, project: Row, plan: Plan, campaign_name: str | None, cause: Cause) -> Applied:
+    """Write a plan that was read and found right (model.plan) into a project."""
+    campaign = _campaign(tx, project, plan, campaign_name, cause)
+    milestones = _milestones(tx, project, campaign, plan, cause)
+    stored = _stored_dependencies(tx, project, plan)
+    batch = planned_issues.Batch(project, campaign, milestones, plan, stored, cause)
+    return Applied(*planned_issues.write(tx, batch))
+
+
+def _campaign(tx: Transaction, project: Row, plan: Plan, name: str | None, cause: Cause) -> Row:
+    wanted = name or (plan.campaign.name if plan.campaign else campaigns.DEFAULT)
+    policy = as_document(plan.campaign.policy) if plan.campaign and plan.campaign.policy else {}
+    objective = plan.campaign.objective if plan.campaign else ""
+    row = tx.one("campaign_by_name", project=project["id"], name=wanted)
+    if row is None:
+        return campaigns.create(tx, project["id"], wanted, objective, policy, cause)
+    if row["status"] == "archived":
+        raise errors.Refused(f"campaign {wanted} is archived", hint="name another with --campaign")
+    if plan.campaign and (json.loads(row["policy_json"]) != policy or row["objective"] != objective):
+        campaigns.set_policy(tx, row, objective, policy, cause)
+        return campaigns.find(tx, project["id"], wanted)
+    return row
+
+
+def _milestones(tx: Transaction, project: Row, campaign: Row, plan: Plan, cause: Cause) -> list[Row]:
+    """Insert the plan's new milestones, refuse those another plan owns, and return the rows of all of them."""
+    last = tx.one("milestone_last", project=project["id"])
+    position = last["position"] if last else 0
+    rows: list[Row] = []
+    fresh: set[int] = set()
+    for number, planned in enumerate(plan.milestones):
+        row = tx.one("milestone_by_key", campaign=campaign["id"], key=planned.key)
+        if row is None:
+            position += 1
+            fresh.add(number)
+            row = _insert_milestone(tx, project, campaign, plan, planned, position)
+        elif plan.plan_key is None or row["plan_key"] != plan.plan_key:
+            raise errors.BadPlan(
+                f"milestones[{number}].milestone_key: campaign {campaign['name']} already has a milestone {planned.key}",
+                hint="give the plan its plan_key to apply it again, or name another campaign with --campaign",
+            )
+        rows.append(row)
+    for number, planned in enumerate(plan.milestones):
+        _depend_milestone(tx, project, rows, number, planned, new=number in fresh)
+    return [tx.one("milestone_by_id", id=row["id"]) or row for row in rows]
+
+
+def _insert_milestone(
+    tx: Transaction, project: Row, campaign: Row, plan: Plan, planned: PlannedMilestone, position: int
+) -> Row:
+    milestone_id = tx.new_id("mil")
+    open_approvals = planned_issues.approvals(planned.metadata)
+    tx.run(
+        "milestone_insert",
+        id=milestone_id,
+        project_id=project["id"],
+        campaign_id=campaign["id"],
+        key=planned.key,
+        plan_key=plan.plan_key,
+        position=position,
+        description=planned.description,
+        status="pending",
+        unmet=0,
+        approvals_open=sum(1 for approval in open_approvals if approval["open"]),
+        deadline_at=planned.deadline_at,
+        metadata_json=json.dumps(dict(planned.metadata)),
+        created_at=tx.now,
+    )
+    planned_issues.write_approvals(tx, project["id"], open_approvals, milestone=milestone_id)
+    row = tx.one("milestone_by_id", id=milestone_id)
+    assert row is not None
+    return row
+
+
+def _depend_milestone(
+    tx: Transaction, project: Row, rows: list[Row], number: int, planned: PlannedMilestone, *, new: bool
+) -> None:
+    """Write a milestone's edges. Those of one that was there before stay: a plan adds edges, it does not take away."""
+    milestone = rows[number]
+    known = {edge["depends_on_id"] for edge in tx.all("milestone_dependencies", milestone=milestone["id"])}
+    wanted = [rows[other] for other in planned.depends_on]
+    for stored in planned.depends_on_ids:
+        row = tx.one("milestone_by_id", id=stored)
+        if row is None or row["project_id"] != project["id"]:
+            raise errors.BadPlan(f"milestones[{number}].depends_on_milestone_ids: there is no milestone {stored}")
+        wanted.append(row)
+    unmet = milestone["unmet"]
+    for row in wanted:
+        if row["id"] not in known:
+            done = int(row["status"] == "done")
+            tx.run("milestone_depend", milestone=milestone["id"], on=row["id"], state=done)
+            known.add(row["id"])
+            unmet += 1 - done
+    if unmet != milestone["unmet"]:
+        fresh = tx.one("milestone_lock", id=milestone["id"])
+        assert fresh is not None
+        settling.release(tx, fresh, unmet, fresh["approvals_open"])
+    if not new:
+        tx.run(
+            "milestone_rewrite",
+            id=milestone["id"],
+            description=planned.description,
+            deadline_at=planned.deadline_at,
+            metadata_json=json.dumps(dict(planned.metadata)),
+        )
+
+
+def _stored_dependencies(tx: Transaction, project: Row, plan: Plan) -> Mapping[str, Any]:
+    """Return the stored issues that the plan names, by identifier."""
+    found = {}
+    problems = []
+    for number, planned in enumerate(plan.issues):
+        for identifier in planned.depends_on_ids:
+            row = found.get(identifier) or tx.one("issue_by_identifier", identifier=identifier)
+            if row is None or row["project_id"] != project["id"]:
+                problems.append(f"issues[{number}] ({planned.task}): depends_on_ids: there is no issue {identifier}")
+            else:
+                found[identifier] = row
+    if problems:
+        raise errors.BadPlan("; ".join(problems), causes=problems)
+    return found
+
+

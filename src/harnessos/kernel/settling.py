@@ -1,0 +1,136 @@
+"""Settling: what depends on a finished, failed, cancelled or reopened issue or milestone learns of it.
+
+Fan-out is bounded: at most BATCH dependents move in one transaction. What is left stands in `settlements` and is
+taken up by the call that caused it, by any later claim, or by the supervisor's tick, so a crash loses nothing.
+Each edge carries the state it was last told, which makes every step repeatable.
+"""
+
+from __future__ import annotations
+
+from harnessos.kernel import issues
+from harnessos.kernel.events import Cause
+from harnessos.model.issue import Status, check_move
+from harnessos.model.milestone import status_of
+from harnessos.store.transaction import Row, Store, Transaction
+
+BATCH = 500
+AT_ONCE = 5_000
+_EDGE = {Status.DONE.value: 1, Status.FAILED.value: 2, Status.CANCELLED.value: 2}
+_MOVED = {Status.READY: "issue.promoted", Status.PENDING: "issue.demoted", Status.BLOCKED: "issue.blocked"}
+_PROMOTE = "promote/"
+
+
+def after_issue(tx: Transaction, issue: Row, cause: Cause) -> None:
+    """Tell the issue's dependents of its new status, leaving a settlement for those over BATCH."""
+    if _issue(tx, issue["id"], cause, BATCH) >= BATCH:
+        tx.run("settlement_insert", subject=issue["id"], kind="issue", project=issue["project_id"], now=tx.now)
+
+
+def step(tx: Transaction, project_id: str, cause: Cause, most: int = BATCH) -> bool:
+    """Work off at most `most` dependents of unfinished settlements; return whether any are left."""
+    moved = 0
+    while moved < most:
+        row = tx.one("settlement_next", project=project_id, one=1)
+        if row is None:
+            return False
+        subject, kind = row["subject_id"], row["subject_kind"]
+        if kind == "issue":
+            count = _issue(tx, subject, cause, most - moved)
+        elif kind == "milestone":
+            count = _milestone(tx, subject, project_id, most - moved)
+        else:
+            count = _promote(tx, subject.removeprefix(_PROMOTE), cause, most - moved)
+        if count < most - moved:
+            tx.run("settlement_delete", subject=subject)
+        moved += max(count, 1)
+    return tx.one("settlement_next", project=project_id, one=1) is not None
+
+
+def drain(store: Store, project_id: str, cause: Cause, most: int = AT_ONCE) -> None:
+    """Continue after a commit, in transactions of their own, until `most` dependents were looked at."""
+    for _ in range(most // BATCH):
+        if not store.write(step, project_id, cause):
+            return
+
+
+def _issue(tx: Transaction, issue_id: str, cause: Cause, most: int) -> int:
+    issue = tx.one("issue_by_id", id=issue_id)
+    assert issue is not None
+    state = _EDGE.get(issue["status"], 0)
+    edges = tx.all("issue_dependents", id=issue_id, state=state, most=most)
+    for edge in edges:
+        tx.run("issue_settle", issue=edge["issue_id"], on=issue_id, state=state)
+        dependent = issues.lock(tx, edge["issue_id"])
+        unmet = dependent["unmet"] + (state == 0) - (edge["state"] == 0)
+        broken = dependent["broken"] + (state == 2) - (edge["state"] == 2)
+        tx.run("issue_waits", id=dependent["id"], unmet=unmet, broken=broken)
+        settle_one(tx, {**dependent, "unmet": unmet, "broken": broken}, cause)
+    return len(edges)
+
+
+def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
+    """Move an issue that nobody works at to where it rests; return its row. Others are left where they are."""
+    for _ in range(2):
+        resting = issue["status"] in (Status.PENDING, Status.READY)
+        if not resting and not str(issue["blocked_reason"]).startswith("dependency_failed:"):
+            return issue
+        status, reason = issues.rest(tx, issue)
+        if status == issue["status"]:
+            return issue
+        if issue["status"] == Status.BLOCKED:
+            # The table has no way from blocked to ready: an issue that is free again first waits, then is promoted.
+            status, reason = Status.PENDING.value, None
+        check_move(issue["identifier"], issue["status"], status)
+        kind = _MOVED[Status(status)] if issue["status"] != Status.BLOCKED else "issue.unblocked"
+        issue = issues.change(tx, issue, kind, cause, {"status": status, "blocked_reason": reason})
+        if status == Status.BLOCKED:
+            return issue
+    return issue
+
+
+def _milestone(tx: Transaction, milestone_id: str, project_id: str, most: int) -> int:
+    milestone = tx.one("milestone_by_id", id=milestone_id)
+    assert milestone is not None
+    state = int(milestone["status"] == "done")
+    edges = tx.all("milestone_dependents", id=milestone_id, state=state, most=most)
+    for edge in edges:
+        tx.run("milestone_settle", milestone=edge["milestone_id"], on=milestone_id, state=state)
+        dependent = tx.one("milestone_lock", id=edge["milestone_id"])
+        assert dependent is not None
+        unmet = dependent["unmet"] + (1 if state == 0 else -1)
+        release(tx, dependent, unmet, dependent["approvals_open"])
+    return len(edges)
+
+
+def release(tx: Transaction, milestone: Row, unmet: int, approvals_open: int) -> None:
+    """Store what a milestone now waits for, and have its issues promoted or demoted accordingly."""
+    counts = {name[2:]: milestone[name] for name in milestone if name.startswith("n_")}
+    status = status_of(counts, unmet)
+    tx.run("milestone_state", id=milestone["id"], status=status, unmet=unmet, approvals_open=approvals_open)
+    tx.run(
+        "settlement_insert",
+        subject=_PROMOTE + milestone["id"],
+        kind="promote",
+        project=milestone["project_id"],
+        now=tx.now,
+    )
+
+
+def _promote(tx: Transaction, milestone_id: str, cause: Cause, most: int) -> int:
+    milestone = tx.one("milestone_by_id", id=milestone_id)
+    assert milestone is not None
+    free = milestone["unmet"] == 0 and milestone["approvals_open"] == 0
+    rows = tx.all("issue_waiting_in" if free else "issue_ready_in", milestone=milestone_id, most=most)
+    for row in rows:
+        settle_one(tx, issues.lock(tx, row["id"]), cause)
+    return len(rows)
+
+
+def promote(tx: Transaction, project_id: str, cause: Cause, most: int = BATCH) -> list[str]:
+    """Recompute what is ready (`promote_queue`); return the identifiers that moved, normally none."""
+    step(tx, project_id, cause, most)
+    moved = []
+    for row in tx.all("issue_promotable", project=project_id, most=most):
+        issue = settle_one(tx, issues.lock(tx, row["id"]), cause)
+        moved.append(issue["identifier"])
+    return moved

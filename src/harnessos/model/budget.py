@@ -1,0 +1,84 @@
+"""Budgets: finite by default, reserved before launch, settled once. "Unlimited" is written as that word (P01)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harnessos import errors
+
+UNLIMITED = "unlimited"
+HOUR_MS = 3_600_000
+DOLLAR = 1_000_000
+"""Money is counted in millionths of a US dollar."""
+
+DAY_DEFAULTS: Mapping[str, int] = {"runs": 500, "wall_ms": 48 * HOUR_MS, "usd": 50 * DOLLAR}
+"""Caps of a project for one UTC day."""
+
+DIMENSIONS = tuple(DAY_DEFAULTS)
+
+
+class Limits(NamedTuple):
+    """What one issue and its runs may use; None is unlimited. Times in ms, output in bytes, money in millionths."""
+
+    run_wall_ms: int | None = 2 * HOUR_MS
+    turns: int | None = 20
+    output_bytes: int | None = 256 * 1024 * 1024
+    attempts: int | None = 3
+    issue_wall_ms: int | None = 6 * HOUR_MS
+    run_usd: int | None = 5 * DOLLAR
+
+
+_FIELDS = {
+    "wall_minutes": ("run_wall_ms", 60_000),
+    "issue_wall_minutes": ("issue_wall_ms", 60_000),
+    "turns": ("turns", 1),
+    "output_mb": ("output_bytes", 1024 * 1024),
+    "attempts": ("attempts", 1),
+    "usd": ("run_usd", DOLLAR),
+}
+
+
+def limits(*documents: Mapping[str, object]) -> Limits:
+    """Return the limits of these budget documents, the first that names a field winning, else the default."""
+    found: dict[str, int | None] = {}
+    for document in documents:
+        for name, value in document.items():
+            if name in _FIELDS:
+                field, unit = _FIELDS[name]
+                found.setdefault(field, amount(value, name, unit))
+    return Limits(**found)
+
+
+def amount(value: object, name: str, unit: int) -> int | None:
+    """Return a written cap in its unit; None for the word "unlimited"; anything not positive is refused."""
+    if value == UNLIMITED:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise errors.BadContent(f'{name} must be a positive number or "{UNLIMITED}", not {value!r}')
+    return int(value * unit)
+
+
+def utc_day(now: int) -> str:
+    """Return the UTC day of an instant, `2026-11-20`."""
+    return datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def day_after(now: int) -> int:
+    """Return the instant at which the next UTC day begins."""
+    day = 24 * HOUR_MS
+    return (now // day + 1) * day
+
+
+class Balance(NamedTuple):
+    """One budget row: what may be used, what is used, what is reserved for live runs."""
+
+    dimension: str
+    cap: int | None
+    spent: int
+    reserved: int
+
+    def allows(self, more: int) -> bool:
+        """Return whether `more` can be reserved."""
+        return self.cap is None or self.spent + self.reserved + more <= self.cap

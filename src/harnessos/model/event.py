@@ -1,0 +1,51 @@
+"""Events: appended facts, each subject's own in a hash chain.
+
+The chain is unkeyed: it shows accidents and casual edits, not a determined forger. `harness audit anchor`
+prints heads to keep elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+SUBJECTS = ("issue", "campaign", "project", "ledger")
+
+DECIDED = ("status", "blocked_reason", "lease_epoch", "attempts", "verdict", "accepted_commit", "definition")
+"""The columns of an issue that its events reproduce (`harness doctor --replay`)."""
+
+
+class Event(NamedTuple):
+    """One fact about a subject. `subject_seq` counts from 1 without gaps; `data_json` is what was hashed."""
+
+    subject_kind: str
+    subject_id: str
+    subject_seq: int
+    at: int
+    kind: str
+    actor: str
+    cause: str
+    run_id: str | None
+    epoch: int | None
+    data_json: str
+
+
+def canonical(data: Mapping[str, Any]) -> str:
+    """Return the one JSON text of these values (sorted keys, no blanks)."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def chained(head: str, event: Event) -> str:
+    """Return the subject's new head: SHA-256 over the old head and every field of the event."""
+    text = "\x1f".join([head, *("" if field is None else str(field) for field in event)])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fold(events: Iterable[str]) -> dict[str, Any]:
+    """Return an issue's decision columns from the `data_json` of its events, oldest first."""
+    columns: dict[str, Any] = dict.fromkeys(DECIDED)
+    for data in events:
+        columns.update(json.loads(data).get("set", {}))
+    return columns

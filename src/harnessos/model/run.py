@@ -1,0 +1,46 @@
+"""Runs and their leases."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+WATCHED_TTL_MS = 15 * MINUTE
+"""A run that a harness process watches and renews."""
+SESSION_TTL_MS = 60 * MINUTE
+"""A session nobody watches; every call of it renews."""
+
+PHASES = ("claimed", "running", "verifying", "ended")
+
+
+class Lease(NamedTuple):
+    """The right to one attempt: every write after the claim carries it and changes nothing once the epoch moved."""
+
+    run_id: str
+    issue_id: str
+    epoch: int
+
+
+class Holder(NamedTuple):
+    """The process that answers for a run: the machine, its boot, the pid and when that pid started."""
+
+    machine_id: str
+    boot_id: str
+    pid: int
+    started: int
+
+
+class Actor(NamedTuple):
+    """Who acts (`operator`, `agent`, `supervisor`) and a name for people: a user, an agent, a session."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+OPERATOR = Actor("operator", "")
+SUPERVISOR = Actor("supervisor", "")

@@ -1,0 +1,61 @@
+"""From an address to a store: `sqlite:///path` or `postgresql://...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harnessos import errors
+from harnessos.ports import Clock, Ids
+from harnessos.store.transaction import Store
+
+SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgres://")
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite address, None for PostgreSQL; BadUsage for anything else."""
+    if url.startswith(SQLITE):
+        path = Path(url.removeprefix(SQLITE)).expanduser()
+        if not path.is_absolute():
+            raise errors.BadUsage(f"{url} must name an absolute path", hint="sqlite:////home/me/harness.sqlite has four slashes")
+        return path
+    if url.startswith(POSTGRES):
+        return None
+    raise errors.BadUsage(f"{url!r} is no store", hint="sqlite:///PATH or postgresql://HOST/DATABASE")
+
+
+def open_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None, write: bool = True) -> Store:
+    """Open an existing ledger. Never creates one: a wrong path is an error (P09)."""
+    path = sqlite_path(url)
+    if path is not None:
+        from harnessos.store import sqlite, sqlite_site
+
+        sqlite_site.check(path, write=write)
+        return sqlite.SqliteStore(path, clock=clock, ids=ids)
+    _need_psycopg()
+    from harnessos.store import postgres, postgres_site
+
+    postgres_site.check(url, write=write)
+    return postgres.PostgresStore(url, clock=clock, ids=ids)
+
+
+def create_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> bool:
+    """Make a ledger where there is none; return whether it is new. An existing one is left as it is."""
+    path = sqlite_path(url)
+    if path is not None:
+        from harnessos.store import sqlite_site
+
+        return sqlite_site.create(path, clock=clock, ids=ids)
+    _need_psycopg()
+    from harnessos.store import postgres_site
+
+    return postgres_site.create(url, clock=clock, ids=ids)
+
+
+def _need_psycopg() -> None:
+    try:
+        import psycopg_pool  # noqa: F401  # only asks whether it is there
+    except ImportError as problem:
+        raise errors.StoreUnavailable(
+            "PostgreSQL needs an extra", hint="pip install 'harnessos[pg]'"
+        ) from problem

@@ -1,0 +1,254 @@
+"""The ledger in a PostgreSQL database (15 or newer), through psycopg and its pool.
+
+`now` is the server's clock, read together with the BEGIN, so that machines with wrong clocks agree.
+Row locks come from the queries (`FOR UPDATE`); deadlocks and serialisation failures run the command again.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Concatenate, LiteralString, cast
+
+import psycopg
+import psycopg_pool
+from psycopg.rows import dict_row
+
+from harnessos import errors
+from harnessos.ports import Clock, Ids, SystemIds
+from harnessos.store.queries import Queries
+from harnessos.store.transaction import P, Row, T, Transaction, Value
+
+OLDEST_SERVER = 150_000
+TRIES = 8
+_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
+_BEGIN_WRITE: LiteralString = f"BEGIN; SELECT {_CLOCK}, pg_current_xact_id()::text AS number"
+_BEGIN_READ: LiteralString = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {_CLOCK}, '' AS number"
+
+Connection = psycopg.Connection[Row]
+
+
+class PostgresTransaction:
+    """See store.transaction.Transaction."""
+
+    def __init__(self, connection: Connection, texts: Texts, now: int, ids: Ids) -> None:
+        self._connection = connection
+        self._texts = texts
+        self._ids = ids
+        self.now = now
+        self.woken = False
+
+    def wake(self) -> None:
+        """See Transaction."""
+        self.woken = True
+
+    def new_id(self, noun: str) -> str:
+        """See Transaction."""
+        return self._ids.new(noun, self.now)
+
+    def one(self, name: str, /, **values: Value) -> Row | None:
+        """See Transaction."""
+        return self._connection.execute(self._texts[name], values, prepare=True).fetchone()
+
+    def all(self, name: str, /, **values: Value) -> list[Row]:
+        """See Transaction."""
+        return self._connection.execute(self._texts[name], values, prepare=True).fetchall()
+
+    def run(self, name: str, /, **values: Value) -> int:
+        """See Transaction."""
+        return self._connection.execute(self._texts[name], values, prepare=True).rowcount
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
+        """See Transaction."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(self._texts[name], cast("Iterable[Mapping[str, Any]]", rows))
+
+
+class Texts:
+    """The statements of the dialect in psycopg's own placeholders, each rewritten once."""
+
+    def __init__(self) -> None:
+        self._queries = Queries("postgres")
+        self._texts: dict[str, LiteralString] = {}
+
+    def __getitem__(self, name: str) -> LiteralString:
+        """Return the statement called `name`."""
+        text = self._texts.get(name)
+        if text is None:
+            # They come from files of this package and from nowhere else.
+            text = self._texts[name] = cast("LiteralString", self._queries[name].pyformat)
+        return text
+
+
+class PostgresStore:
+    """See store.transaction.Store."""
+
+    dialect = "postgres"
+
+    def __init__(self, url: str, *, clock: Clock | None = None, ids: Ids | None = None, size: int = 8) -> None:
+        self.url = url
+        self._clock = clock
+        self._ids = ids or SystemIds()
+        self._texts = Texts()
+        self._size = size
+        self._opened: psycopg_pool.ConnectionPool[Connection] | None = None
+        self._listening: Connection | None = None
+        self._changes = 0
+
+    def write(self, command: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Store. A connection that breaks before COMMIT is replaced and the command runs again (I15)."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                with spoken(self.url), self._pool.connection() as connection:
+                    tx, number = self._begin(connection, _BEGIN_WRITE)
+                    result = command(tx, *args, **kwargs)
+                    if tx.woken:
+                        connection.execute("NOTIFY harness_changed")
+                    self._commit(connection, number)
+                    return result
+            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
+                if attempt == TRIES:
+                    raise errors.Busy("the ledger's transactions kept colliding, nothing was written") from problem
+            except errors.StoreUnavailable as problem:
+                if attempt == TRIES or not isinstance(problem.__cause__, psycopg.OperationalError):
+                    raise
+                self._opened_check()
+        raise AssertionError("unreachable")
+
+    def read(self, query: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Store."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                with spoken(self.url), self._pool.connection() as connection:
+                    tx, _ = self._begin(connection, _BEGIN_READ)
+                    result = query(tx, *args, **kwargs)
+                    connection.execute("ROLLBACK")
+                    return result
+            except errors.StoreUnavailable as problem:
+                if attempt == TRIES or not isinstance(problem.__cause__, psycopg.OperationalError):
+                    raise
+                self._opened_check()
+        raise AssertionError("unreachable")
+
+    def _begin(self, connection: Connection, text: LiteralString) -> tuple[PostgresTransaction, str]:
+        """Begin, and read the server's clock and the transaction's number in the same round trip."""
+        cursor = connection.execute(text)
+        cursor.nextset()
+        row = cursor.fetchone()
+        assert row is not None
+        now = row["now"] if self._clock is None else self._clock.now()
+        return PostgresTransaction(connection, self._texts, now, self._ids), row["number"]
+
+    def _commit(self, connection: Connection, number: str) -> None:
+        """Commit; when the connection breaks while committing, ask the server what became of it."""
+        try:
+            connection.execute("COMMIT")
+        except psycopg.OperationalError as problem:
+            if not self._was_committed(number):
+                raise errors.StoreUnavailable("the connection broke, nothing was written") from problem
+
+    def _was_committed(self, number: str) -> bool:
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._pool.connection() as connection:
+                    row = connection.execute("SELECT pg_xact_status(%s::text::xid8) AS status", (number,)).fetchone()
+                    if row is not None and row["status"] != "in progress":
+                        return bool(row["status"] == "committed")
+            except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
+                if attempt == TRIES:
+                    raise
+                self._opened_check()
+        raise errors.StoreUnavailable("the connection broke while committing; whether it was written is not known yet")
+
+    def _opened_check(self) -> None:
+        """Let the pool drop the connections a restarted server has left dead; it reconnects with its own backoff."""
+        if self._opened is not None:
+            self._opened.check()
+
+    @property
+    def _pool(self) -> psycopg_pool.ConnectionPool[Connection]:
+        if self._opened is None:
+            with spoken(self.url):
+                connect(self.url).close()
+            self._opened = psycopg_pool.ConnectionPool(
+                self.url,
+                connection_class=cast("type[Connection]", psycopg.Connection),
+                kwargs={"row_factory": dict_row, "autocommit": True},
+                min_size=1,
+                max_size=self._size,
+                open=True,
+                timeout=30,
+                name="harness",
+            )
+        return self._opened
+
+    def change_count(self) -> int:
+        """See Store: counted from the notifications this store has received."""
+        return self._changes
+
+    def wait_for_change(self, seen: int, timeout: float) -> int:
+        """See Store: LISTEN on a connection of its own, opened again after a server restart."""
+        if seen != self._changes:
+            return self._changes
+        try:
+            if self._listening is None or self._listening.closed:
+                self._listening = connect(self.url)
+                self._listening.execute("LISTEN harness_changed")
+            select.select([self._listening.fileno()], [], [], timeout)
+            for _ in self._listening.notifies(timeout=0):
+                self._changes += 1
+        except psycopg.OperationalError:
+            # A restarted server: what changed meanwhile is unknown, so the caller looks.
+            self._listening = None
+            self._changes += 1
+        return self._changes
+
+    def close(self) -> None:
+        """See Store."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+
+def connect(url: str) -> Connection:
+    """Open one connection of its own in autocommit mode (migration, LISTEN, checks)."""
+    with spoken(url):
+        connection = cast("Connection", psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=10))
+        if connection.info.server_version < OLDEST_SERVER:
+            version = connection.info.server_version // 10_000
+            connection.close()
+            raise errors.StoreUnavailable(f"PostgreSQL {version} is too old, 15 or newer is needed")
+        return connection
+
+
+@contextmanager
+def spoken(url: str) -> Iterator[None]:
+    """Turn psycopg's connection and resource problems into ours; a constraint that fails is a bug and stays."""
+    try:
+        yield
+    except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+        raise
+    except psycopg.errors.LockNotAvailable as problem:
+        raise errors.Busy from problem
+    except psycopg.errors.ReadOnlySqlTransaction as problem:
+        raise errors.StoreReadOnly(f"{without_password(url)} is read-only") from problem
+    except psycopg.errors.DiskFull as problem:
+        raise errors.StoreFull(f"the disk of {without_password(url)} is full, nothing was written") from problem
+    except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as problem:
+        raise errors.StoreUnavailable(
+            f"no connection to {without_password(url)}: {str(problem).strip().splitlines()[0]}",
+            hint="check that the server runs and the address is right, then try again",
+        ) from problem
+
+
+def without_password(url: str) -> str:
+    """Return the address without its password, for messages and registrations."""
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    scheme, _, who = head.partition("://")
+    return f"{scheme}://{who.partition(':')[0]}@{tail}"

@@ -1,0 +1,17 @@
+-- name: approval_insert
+-- An approval that a plan, or a verdict, asks for.
+INSERT INTO approvals (id, project_id, issue_id, milestone_id, name, label, required, state, subject, note)
+VALUES (:id, :project, :issue, :milestone, :name, :label, :required, :state, :subject, :note);
+
+-- name: approval_of_issue
+-- The approvals of an issue.
+SELECT * FROM approvals WHERE issue_id = :issue ORDER BY name;
+
+-- name: approval_of_milestone
+-- The approvals of a milestone.
+SELECT * FROM approvals WHERE milestone_id = :milestone ORDER BY name;
+
+-- name: approval_decide
+-- A person decides.
+UPDATE approvals SET state = :state, decided_by = :by, decided_at = :now, note = :note, subject = :subject
+WHERE id = :id;

@@ -1,0 +1,12 @@
+-- name: claim_chores
+-- What a claim must tidy before it chooses: one row of flags, so that a quiet ledger costs one statement.
+SELECT EXISTS (SELECT 1 FROM runs WHERE live = 1 AND expires_at <= :now) AS expired,
+    EXISTS (SELECT 1 FROM settlements WHERE project_id = :project) AS unsettled,
+    EXISTS (SELECT 1 FROM issues WHERE project_id = :project AND status = 'ready' AND parked = 1
+        AND not_before <= :now) AS sleeping,
+    EXISTS (SELECT 1 FROM issues WHERE project_id = :project AND due_at <= :now) AS due,
+    EXISTS (SELECT 1 FROM holds WHERE scope_id = :project OR scope_kind = 'provider') AS held;
+
+-- name: claim_lock
+-- SQLite's write transaction already excludes every other claim.
+SELECT :project AS project;

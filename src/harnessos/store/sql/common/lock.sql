@@ -1,0 +1,13 @@
+-- name: lock_take
+-- Takes a named lock that is free, expired, or already ours.
+INSERT INTO locks (name, holder, expires_at) VALUES (:name, :holder, :now + :ttl_ms)
+ON CONFLICT (name) DO UPDATE SET holder = :holder, expires_at = :now + :ttl_ms
+WHERE locks.holder = :holder OR locks.expires_at <= :now;
+
+-- name: lock_free
+-- Gives a named lock back.
+DELETE FROM locks WHERE name = :name AND holder = :holder;
+
+-- name: lock_list
+-- Who holds which named lock.
+SELECT name, holder, expires_at FROM locks WHERE expires_at > :now ORDER BY name;

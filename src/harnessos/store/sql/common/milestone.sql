@@ -1,0 +1,63 @@
+-- name: milestone_lock
+-- The whole row, before it is changed.
+SELECT * FROM milestones WHERE id = :id;
+
+-- name: milestone_by_key
+-- A milestone of a campaign by its key.
+SELECT * FROM milestones WHERE campaign_id = :campaign AND key = :key;
+
+-- name: milestone_by_id
+-- A milestone by its id.
+SELECT * FROM milestones WHERE id = :id;
+
+-- name: milestone_list
+-- The milestones of a project in the order they were planned.
+SELECT m.*, c.name AS campaign FROM milestones m JOIN campaigns c ON c.id = m.campaign_id
+WHERE m.project_id = :project ORDER BY m.position, m.id;
+
+-- name: milestone_last
+-- The position after which the next milestone is put.
+SELECT coalesce(max(position), 0) AS position FROM milestones WHERE project_id = :project;
+
+-- name: milestone_insert
+-- A newly planned milestone.
+INSERT INTO milestones (id, project_id, campaign_id, key, plan_key, position, description, status, unmet,
+    approvals_open, deadline_at, metadata_json, created_at)
+VALUES (:id, :project_id, :campaign_id, :key, :plan_key, :position, :description, :status, :unmet,
+    :approvals_open, :deadline_at, :metadata_json, :created_at);
+
+-- name: milestone_rewrite
+-- What a plan applied again may change about a milestone.
+UPDATE milestones SET description = :description, deadline_at = :deadline_at, metadata_json = :metadata_json
+WHERE id = :id;
+
+-- name: milestone_count
+-- Moves issues between the counters, in the transaction that moves the issues.
+UPDATE milestones SET n_pending = n_pending + :pending, n_ready = n_ready + :ready,
+    n_in_progress = n_in_progress + :in_progress, n_done = n_done + :done, n_failed = n_failed + :failed,
+    n_blocked = n_blocked + :blocked, n_cancelled = n_cancelled + :cancelled
+WHERE id = :id
+RETURNING n_pending, n_ready, n_in_progress, n_done, n_failed, n_blocked, n_cancelled, status, unmet, project_id;
+
+-- name: milestone_state
+-- The derived status and what it derives from.
+UPDATE milestones SET status = :status, unmet = :unmet, approvals_open = :approvals_open WHERE id = :id;
+
+-- name: milestone_depend
+-- An edge: `milestone` waits for `on`. `state` is 0 waiting, 1 met.
+INSERT INTO milestone_dependencies (milestone_id, depends_on_id, state) VALUES (:milestone, :on, :state);
+
+-- name: milestone_dependencies
+-- What a milestone depends on.
+SELECT d.depends_on_id, d.state, m.key, m.status
+FROM milestone_dependencies d JOIN milestones m ON m.id = d.depends_on_id
+WHERE d.milestone_id = :milestone ORDER BY d.depends_on_id;
+
+-- name: milestone_dependents
+-- Edges of those that wait for this milestone and whose state is not what its status now says.
+SELECT milestone_id FROM milestone_dependencies
+WHERE depends_on_id = :id AND state <> :state ORDER BY milestone_id LIMIT :most;
+
+-- name: milestone_settle
+-- Brings one edge up to date.
+UPDATE milestone_dependencies SET state = :state WHERE milestone_id = :milestone AND depends_on_id = :on;

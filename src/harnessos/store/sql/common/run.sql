@@ -1,0 +1,139 @@
+-- name: run_insert
+-- A claim's run, with its lease.
+INSERT INTO runs (id, project_id, issue_id, attempt, epoch, live, phase, supervised, agent, host, token_hash,
+    machine_id, boot_id, pid, pid_started, ttl_ms, expires_at, heartbeat_at, progress_at, cap_at, started_at,
+    budget_day, reserved_wall_ms, reserved_usd, path)
+VALUES (:id, :project_id, :issue_id, :attempt, :epoch, 1, 'claimed', :supervised, :agent, :host, :token_hash,
+    :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :now + :ttl_ms, :now, :now, :cap_at, :now,
+    :budget_day, :reserved_wall_ms, :reserved_usd, :path);
+
+-- name: run_by_id
+-- A run.
+SELECT * FROM runs WHERE id = :id;
+
+-- name: run_by_token
+-- The run a session token stands for.
+SELECT * FROM runs WHERE token_hash = :token_hash;
+
+-- name: run_live_of
+-- The live run of an issue.
+SELECT * FROM runs WHERE issue_id = :issue AND live = 1;
+
+-- name: run_last_of
+-- The newest run of an issue.
+SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch DESC LIMIT :one;
+
+-- name: run_all_of
+-- Every run of an issue, oldest first.
+SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch LIMIT :most;
+
+-- name: run_renew
+-- The fenced sign of life: extends the lease, no more.
+UPDATE runs SET heartbeat_at = :now, expires_at = :now + ttl_ms
+WHERE id = :run AND epoch = :epoch AND live = 1
+RETURNING expires_at, phase, stop_request, verdict, ttl_ms;
+
+-- name: run_renew_held
+-- Renews every live lease that this process watches.
+UPDATE runs SET heartbeat_at = :now, expires_at = :now + ttl_ms
+WHERE live = 1 AND supervised = 1 AND machine_id = :machine_id AND boot_id = :boot_id AND pid = :pid
+    AND pid_started = :pid_started;
+
+-- name: run_progress
+-- Notes that the run got somewhere (worktree change, session call, tool result, new tokens).
+UPDATE runs SET heartbeat_at = :now, progress_at = :now, expires_at = :now + ttl_ms, output_bytes = :output_bytes
+WHERE id = :run AND epoch = :epoch AND live = 1;
+
+-- name: run_checkpoint
+-- Progress with a record: counts it and extends the lease.
+UPDATE runs SET heartbeat_at = :now, progress_at = :now, expires_at = :now + ttl_ms, checkpoints = checkpoints + 1
+WHERE id = :run AND epoch = :epoch AND live = 1
+RETURNING checkpoints, expires_at, turns;
+
+-- name: run_worktree
+-- Where the run works.
+UPDATE runs SET worktree = :worktree, branch = :branch, base_commit = :base_commit, heartbeat_at = :now
+WHERE id = :run AND epoch = :epoch AND live = 1;
+
+-- name: run_launch
+-- A turn begins: the agent's process answers for the run from here on.
+UPDATE runs SET phase = 'running', turns = turns + 1, agent_machine = :machine_id, agent_boot = :boot_id,
+    agent_pid = :pid, agent_started = :pid_started, heartbeat_at = :now, progress_at = :now,
+    expires_at = :now + ttl_ms, close_request = NULL
+WHERE id = :run AND epoch = :epoch AND live = 1
+RETURNING turns;
+
+-- name: run_ask
+-- The agent of a supervised run asks for its verdict; the supervisor verifies after the process has ended.
+UPDATE runs SET close_request = :request, commit_id = coalesce(:commit_id, commit_id), heartbeat_at = :now,
+    progress_at = :now, expires_at = :now + ttl_ms
+WHERE id = :run AND epoch = :epoch AND live = 1;
+
+-- name: run_verify
+-- Verification begins, for one verifier: nobody, or a dead one, holds the place.
+UPDATE runs SET phase = 'verifying', commit_id = :commit_id, verifier = :verifier, heartbeat_at = :now,
+    progress_at = :now, expires_at = :now + ttl_ms
+WHERE id = :run AND epoch = :epoch AND live = 1 AND (verifier IS NULL OR verifier = :seen);
+
+-- name: run_reject
+-- The verdict was no: the same run goes on with its next turn.
+UPDATE runs SET phase = 'running', rejections = rejections + 1, verifier = NULL, close_request = NULL,
+    verdict = 'rejected', heartbeat_at = :now, progress_at = :now, expires_at = :now + ttl_ms
+WHERE id = :run AND epoch = :epoch AND live = 1
+RETURNING rejections, turns;
+
+-- name: run_stop
+-- Asks a live run to stop; its watcher sees it at its next look.
+UPDATE runs SET stop_request = :reason WHERE id = :run AND live = 1 AND stop_request IS NULL;
+
+-- name: run_end
+-- The one fenced end of a run.
+UPDATE runs SET live = 0, phase = 'ended', ended_at = :now, outcome = :outcome, reason = :reason, verdict = :verdict,
+    commit_id = coalesce(:commit_id, commit_id), verifier = NULL, spent_usd = :spent_usd, spent_tokens = :spent_tokens,
+    salvage_ref = coalesce(:salvage_ref, salvage_ref)
+WHERE id = :run AND epoch = :epoch AND live = 1
+RETURNING *;
+
+-- name: run_reap
+-- The fenced end of a run whose lease ran out: only as it was seen, so a rescue that loses the race changes nothing.
+UPDATE runs SET live = 0, phase = 'ended', ended_at = :now, outcome = 'lost', reason = :reason, verifier = NULL
+WHERE id = :run AND epoch = :epoch AND live = 1 AND expires_at = :seen AND expires_at <= :now
+RETURNING *;
+
+-- name: run_expired
+-- Leases that ran out. A holder on this machine and boot gets one more TTL: its watcher may be waking from a suspend.
+SELECT id, issue_id, epoch, expires_at FROM runs
+WHERE live = 1 AND expires_at <= :now
+    AND (supervised = 0 OR machine_id <> :machine_id OR boot_id <> :boot_id OR expires_at + ttl_ms <= :now)
+ORDER BY expires_at LIMIT :most;
+
+-- name: run_salvaged
+-- Where an ended run's work was kept.
+UPDATE runs SET salvage_ref = :ref WHERE id = :run AND salvage_ref IS NULL;
+
+-- name: run_held_by_machine
+-- Live supervised runs of this machine (to find what a dead predecessor left).
+SELECT * FROM runs WHERE live = 1 AND supervised = 1 AND machine_id = :machine_id ORDER BY id;
+
+-- name: run_live
+-- Live runs of a project.
+SELECT r.*, i.identifier, i.task FROM runs r JOIN issues i ON i.id = r.issue_id
+WHERE r.live = 1 AND r.project_id = :project ORDER BY r.id LIMIT :most;
+
+-- name: run_file_insert
+-- A live run's claim on a path.
+INSERT INTO run_files (project_id, path, run_id) VALUES (:project, :path, :run);
+
+-- name: run_files_held
+-- Paths that live runs of the project hold.
+SELECT f.path, f.run_id, i.identifier FROM run_files f
+JOIN runs r ON r.id = f.run_id JOIN issues i ON i.id = r.issue_id
+WHERE f.project_id = :project ORDER BY f.path;
+
+-- name: run_files_free
+-- A run's end frees its paths.
+DELETE FROM run_files WHERE run_id = :run;
+
+-- name: run_folder_live
+-- The live run that works in this folder, for projects without git.
+SELECT id FROM runs WHERE live = 1 AND project_id = :project AND machine_id = :machine_id AND path = :path LIMIT :one;

@@ -1,0 +1,196 @@
+"""The ledger in a SQLite file, through apsw and the SQLite it brings.
+
+One long-lived connection a thread; every write transaction is BEGIN IMMEDIATE, so a write never
+starts from a stale read (P07). WAL is switched once, when the file is made (`store/create.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Concatenate
+
+import apsw
+
+from harnessos import errors
+from harnessos.ports import Clock, Ids, SystemClock, SystemIds
+from harnessos.store.queries import Queries
+from harnessos.store.transaction import P, Row, T, Transaction, Value
+
+BUSY_TIMEOUT_MS = 30_000
+OLDEST_LIBRARY = 3_051_003
+"""SQLite 3.51.3 is the first without the WAL-reset corruption bug (sqlite.org/wal.html#walresetbug)."""
+
+
+class SqliteTransaction:
+    """See store.transaction.Transaction."""
+
+    def __init__(self, connection: apsw.Connection, queries: Queries, columns: dict[str, tuple[str, ...]]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self._columns = columns
+        self._ids: Ids = SystemIds()
+        self.now = 0
+
+    def start(self, now: int, ids: Ids) -> SqliteTransaction:
+        """Begin a new life at the instant `now`."""
+        self.now = now
+        self._ids = ids
+        return self
+
+    def wake(self) -> None:
+        """See Transaction: readers of a file look at its data_version."""
+
+    def new_id(self, noun: str) -> str:
+        """See Transaction."""
+        return self._ids.new(noun, self.now)
+
+    def one(self, name: str, /, **values: Value) -> Row | None:
+        """See Transaction."""
+        cursor = self._connection.execute(self._queries[name].sql, values)
+        for row in cursor:
+            found = dict(zip(self._columns_of(name, cursor), row, strict=True))
+            cursor.close()
+            return found
+        return None
+
+    def all(self, name: str, /, **values: Value) -> list[Row]:
+        """See Transaction."""
+        cursor = self._connection.execute(self._queries[name].sql, values)
+        rows = []
+        for row in cursor:
+            rows.append(dict(zip(self._columns_of(name, cursor), row, strict=True)))
+        return rows
+
+    def run(self, name: str, /, **values: Value) -> int:
+        """See Transaction."""
+        self._connection.execute(self._queries[name].sql, values)
+        return self._connection.changes()
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
+        """See Transaction."""
+        self._connection.executemany(self._queries[name].sql, rows)
+
+    def _columns_of(self, name: str, cursor: apsw.Cursor) -> tuple[str, ...]:
+        columns = self._columns.get(name)
+        if columns is None:
+            columns = self._columns[name] = tuple(column[0] for column in cursor.get_description())
+        return columns
+
+
+class SqliteStore:
+    """See store.transaction.Store."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, clock: Clock | None = None, ids: Ids | None = None, vfs: str | None = None) -> None:
+        refuse_old_library()
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self._clock = clock or SystemClock()
+        self._ids = ids or SystemIds()
+        self._vfs = vfs
+        self._queries = Queries("sqlite")
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._local = threading.local()
+        self._open: list[apsw.Connection] = []
+
+    def write(self, command: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Store."""
+        with self._transaction("BEGIN IMMEDIATE") as tx:
+            return command(tx, *args, **kwargs)
+
+    def read(self, query: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Store."""
+        with self._transaction("BEGIN") as tx:
+            return query(tx, *args, **kwargs)
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[SqliteTransaction]:
+        connection, tx = self._mine()
+        with spoken(self.path):
+            connection.execute(begin)
+            try:
+                yield tx.start(self._clock.now(), self._ids)
+            except BaseException:
+                # A full disk or an I/O error may have rolled back already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT" if begin == "BEGIN IMMEDIATE" else "ROLLBACK")
+
+    def _mine(self) -> tuple[apsw.Connection, SqliteTransaction]:
+        mine: tuple[apsw.Connection, SqliteTransaction] | None = getattr(self._local, "pair", None)
+        if mine is None:
+            with spoken(self.path):
+                connection = connect(self.path, vfs=self._vfs)
+            self._open.append(connection)
+            mine = self._local.pair = (connection, SqliteTransaction(connection, self._queries, self._columns))
+        return mine
+
+    def change_count(self) -> int:
+        """See Store."""
+        connection, _ = self._mine()
+        (version,) = next(connection.execute("PRAGMA data_version"))
+        return int(version)
+
+    def wait_for_change(self, seen: int, timeout: float) -> int:
+        """See Store. SQLite cannot wake a reader, so the caller's loop looks once a second."""
+        del timeout
+        return self.change_count()
+
+    def close(self) -> None:
+        """See Store."""
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._local = threading.local()
+
+
+def refuse_old_library() -> None:
+    """Raise StoreUnavailable when the SQLite library still has the WAL-reset bug."""
+    if apsw.SQLITE_VERSION_NUMBER < OLDEST_LIBRARY:
+        raise errors.StoreUnavailable(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt a ledger with many writers; 3.51.3 or newer is needed",
+            hint="pip install --upgrade apsw",
+        )
+
+
+def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> apsw.Connection:
+    """Open an existing SQLite file with our settings; never creates one."""
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=200)
+    # busy_timeout comes before anything that may meet a lock (P07: 162 of 200 first opens failed the other way).
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def spoken(path: Path) -> Iterator[None]:
+    """Turn apsw's exceptions into ours; a constraint that fails is a bug and stays as it is."""
+    try:
+        yield
+    except apsw.BusyError as problem:
+        raise errors.Busy(f"{path} stayed locked for {BUSY_TIMEOUT_MS // 1000} s, nothing was written") from problem
+    except apsw.FullError as problem:
+        raise errors.StoreFull(f"the disk of {path} is full, nothing was written") from problem
+    except apsw.ReadOnlyError as problem:
+        raise errors.StoreReadOnly(f"{path} cannot be written", hint="check the file's owner and mode") from problem
+    except apsw.CantOpenError as problem:
+        if path.exists():
+            raise errors.StoreUnavailable(
+                f"{path} cannot be opened", hint="check the owner and mode of the file and its folder"
+            ) from problem
+        raise errors.StoreMissing(f"there is no ledger at {path}") from problem
+    except apsw.NotADBError as problem:
+        raise errors.StoreForeign(f"{path} is not a SQLite file") from problem
+    except apsw.CorruptError as problem:
+        raise errors.StoreCorrupt(
+            f"{path} is damaged; it was not changed",
+            hint=f"copy it aside, then `harness db restore BACKUP --store sqlite:///{path}`",
+        ) from problem
+    except apsw.IOError as problem:
+        raise errors.StoreUnavailable(f"reading or writing {path} failed: {problem}") from problem

@@ -1,0 +1,295 @@
+"""The place of a SQLite ledger: recognising the file, making it, upgrading it, backing it up, checking it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from harnessos import errors
+from harnessos.files import FileLock, atomic_write, filesystem_kind, private_folder
+from harnessos.ports import Clock, Ids, SystemClock, SystemIds
+from harnessos.store import schema
+from harnessos.store.sqlite import connect, refuse_old_library, spoken
+
+_SHARED = frozenset({"nfs", "cifs", "fuse", "9p", "virtiofs", "vboxsf", "sshfs", "ceph", "lustre", "afs"})
+"""Where WAL's shared memory is not shared, and many writers damage the file (P08: virtiofs, NFS)."""
+
+
+class Kind(StrEnum):
+    """What lies at a path."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    LEDGER = "ledger"
+    EARLIER = "earlier"
+    FOREIGN = "foreign"
+
+
+class Seen(NamedTuple):
+    """A path's kind, and for a ledger its versions."""
+
+    kind: Kind
+    schema: int = 0
+    min_reader: int = 0
+    min_writer: int = 0
+
+
+def look(path: Path) -> Seen:
+    """Say what lies at `path` without changing it."""
+    if not path.exists():
+        return Seen(Kind.MISSING)
+    if not path.is_file():
+        raise errors.StoreForeign(f"{path} is not a file")
+    if path.stat().st_size == 0:
+        return Seen(Kind.EMPTY)
+    with spoken(path):
+        connection = connect(path, read_only=True)
+        try:
+            return _recognise(connection)
+        finally:
+            connection.close()
+
+
+def _recognise(connection: apsw.Connection) -> Seen:
+    number = next(connection.execute("PRAGMA application_id"))[0]
+    version = int(next(connection.execute("PRAGMA user_version"))[0])
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if number == schema.APPLICATION_ID and "meta" in tables:
+        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        return Seen(Kind.LEDGER, version, int(meta.get("min_reader", 0)), int(meta.get("min_writer", 0)))
+    if number == schema.APPLICATION_ID:
+        return Seen(Kind.LEDGER, 0)
+    if {"runs", "leases"} <= tables and 2 <= version <= 5:
+        return Seen(Kind.EARLIER, version)
+    return Seen(Kind.FOREIGN if tables else Kind.EMPTY, version)
+
+
+def check(path: Path, *, write: bool) -> None:
+    """Raise unless `path` is a ledger this program may use."""
+    seen = look(path)
+    if seen.kind in (Kind.MISSING, Kind.EMPTY):
+        raise errors.StoreMissing(f"there is no ledger at {path}")
+    refuse_foreign(path, seen)
+    schema.check_version(str(path), seen.schema, seen.min_reader, seen.min_writer, write=write)
+
+
+def refuse_foreign(path: Path, seen: Seen) -> None:
+    """Raise for another program's file and for the earlier product's; neither is ever written."""
+    if seen.kind is Kind.EARLIER:
+        raise errors.StoreForeign(
+            f"{path} is a database of the earlier harness-os (schema {seen.schema}); it is not changed",
+            hint="choose another place: --store sqlite:///PATH, or HARNESS_STORE; keep the old file for its own program",
+        )
+    if seen.kind is Kind.FOREIGN:
+        raise errors.StoreForeign(
+            f"{path} is another program's SQLite database; it is not changed",
+            hint="choose another place: --store sqlite:///PATH, or HARNESS_STORE",
+        )
+
+
+def create(path: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> bool:
+    """Make a ledger at `path`, or finish one whose making was interrupted; return whether it is new.
+
+    Twenty processes may do this at once: one makes it, the others find it made (P07).
+    """
+    clock, ids = clock or SystemClock(), ids or SystemIds()
+    refuse_old_library()
+    _make_folder(path)
+    kind = filesystem_kind(path.parent)
+    if kind in _SHARED:
+        raise errors.StoreFileSystem(f"{path} lies on {kind}, where several processes cannot share a SQLite file safely")
+    try:
+        with FileLock(path.with_name(path.name + ".lock"), timeout=60):
+            seen = look(path)
+            refuse_foreign(path, seen)
+            if seen.kind is Kind.LEDGER and seen.schema >= schema.SCHEMA:
+                return False
+            if seen.kind is Kind.LEDGER and seen.schema > 0 and _has_ledger(path):
+                schema.check_version(str(path), seen.schema, seen.min_reader, seen.min_writer, write=True)
+            _prepare(path)
+            with spoken(path):
+                _migrate(path, clock, ids)
+            return seen.kind is not Kind.LEDGER
+    except PermissionError as problem:
+        raise errors.StoreReadOnly(f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store") from problem
+    except OSError as problem:
+        raise errors.StoreReadOnly(f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store") from problem
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        private_folder(path.parent)
+    except OSError as problem:
+        raise errors.StoreReadOnly(
+            f"the folder {path.parent} cannot be made: {problem.strerror}", hint="choose another place with --store"
+        ) from problem
+
+
+def _has_ledger(path: Path) -> bool:
+    connection = connect(path, read_only=True)
+    try:
+        return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'attention'").fetchall())
+    finally:
+        connection.close()
+
+
+def _prepare(path: Path) -> None:
+    """Make the file with its mode, its header and WAL, all under the caller's lock."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with spoken(path):
+        connection = connect(path)
+        try:
+            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            connection.execute("BEGIN IMMEDIATE")
+            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchall():
+                for statement in schema.statements(schema.META):
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+
+def _migrate(path: Path, clock: Clock, ids: Ids, stop_after: Callable[[int], None] | None = None) -> None:
+    """Apply the migrations that are missing, each in a transaction of its own that also records it."""
+    connection = connect(path)
+    try:
+        done = dict(connection.execute("SELECT number, checksum FROM migrations").fetchall())
+        for step in schema.migrations("sqlite"):
+            if step.number in done:
+                _same(path, step, str(done[step.number]))
+                continue
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in step.statements:
+                connection.execute(statement)
+            now = clock.now()
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, ?, ?)", (step.number, step.name, step.checksum, now)
+            )
+            if step.number == 1:
+                connection.execute("INSERT INTO ledger (id, created_at) VALUES (?, ?)", (ids.new("ledger", now), now))
+            _write_meta(connection)
+            connection.execute(f"PRAGMA user_version = {step.number}")
+            connection.execute("COMMIT")
+            if stop_after is not None:
+                stop_after(step.number)
+    finally:
+        connection.close()
+
+
+def _same(path: Path, step: schema.Migration, checksum: str) -> None:
+    if checksum != step.checksum:
+        raise errors.StoreForeign(f"migration {step.number} of {path} is not the one this program knows")
+
+
+def _write_meta(connection: apsw.Connection) -> None:
+    for name, value in (("min_reader", schema.MIN_READER), ("min_writer", schema.MIN_WRITER)):
+        connection.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, str(value))
+        )
+
+
+def upgrade(path: Path, *, force: bool = False, clock: Clock | None = None, ids: Ids | None = None) -> Path | None:
+    """Bring an older ledger to this program's schema after a backup; return the backup, None when it is current.
+
+    Refused while leases are live, unless `force`.
+    """
+    clock, ids = clock or SystemClock(), ids or SystemIds()
+    seen = look(path)
+    if seen.kind is not Kind.LEDGER:
+        refuse_foreign(path, seen)
+        raise errors.StoreMissing(f"there is no ledger at {path}")
+    if seen.schema == schema.SCHEMA:
+        return None
+    if seen.schema > schema.SCHEMA:
+        schema.check_version(str(path), seen.schema, max(seen.min_reader, seen.schema), seen.schema, write=True)
+    with FileLock(path.with_name(path.name + ".lock"), timeout=60):
+        live = _live_runs(path)
+        if live and not force:
+            raise errors.Refused(
+                f"{live} runs are live in {path}", hint="drain them first (`harness up` ends on SIGTERM), or --force"
+            )
+        saved = path.with_name(f"{path.name}.schema-{seen.schema}-{clock.now()}.backup")
+        backup(path, saved)
+        _prepare(path)
+        with spoken(path):
+            _migrate(path, clock, ids)
+        return saved
+
+
+def _live_runs(path: Path) -> int:
+    connection = connect(path, read_only=True)
+    try:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchall():
+            return 0
+        return int(next(connection.execute("SELECT count(*) FROM runs WHERE live = 1"))[0])
+    finally:
+        connection.close()
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copy a ledger while it is in use, as of one instant; the copy is complete or absent."""
+    if target.exists():
+        raise errors.Refused(f"{target} exists already")
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    with spoken(path):
+        source = connect(path, read_only=True)
+        os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
+        copy = apsw.Connection(str(part))
+        try:
+            with copy.backup("main", source, "main") as pages:
+                while not pages.done:
+                    pages.step(1000)
+            copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+        finally:
+            copy.close()
+            source.close()
+    with part.open("rb") as handle:
+        os.fsync(handle.fileno())
+    part.rename(target)
+
+
+def restore(saved: Path, path: Path, *, keep: Path | None = None) -> None:
+    """Put a backup in the place of a ledger; what is there is copied aside to `keep` first, never deleted."""
+    seen = look(saved)
+    refuse_foreign(saved, seen)
+    if seen.kind is not Kind.LEDGER:
+        raise errors.StoreForeign(f"{saved} is not a backup of a ledger")
+    problems = integrity(saved)
+    if problems:
+        raise errors.StoreCorrupt(f"{saved} is damaged: {problems[0]}", hint="use another backup")
+    _make_folder(path)
+    with FileLock(path.with_name(path.name + ".lock"), timeout=60):
+        if path.exists():
+            if keep is None:
+                raise errors.Refused(f"{path} exists already", hint="--replace puts it aside first")
+            for suffix in ("", "-wal", "-shm"):
+                part = Path(f"{path}{suffix}")
+                if part.exists():
+                    part.rename(f"{keep}{suffix}")
+        atomic_write(path, saved.read_bytes(), 0o600)
+        connection = connect(path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        finally:
+            connection.close()
+
+
+def integrity(path: Path) -> list[str]:
+    """Return what SQLite's own checks find wrong with the file: damage, and rows whose foreign row is missing."""
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+            found += [f"{row[0]}: a row points to a missing {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+            return found[:20]
+        finally:
+            connection.close()
+    except (apsw.CorruptError, apsw.NotADBError) as problem:
+        return [str(problem)]

@@ -1,0 +1,577 @@
+"""Real processes: how they are started, watched and ended (P04, I28, I29)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harnessos.errors import RunnerProblem
+from harnessos.ports import SystemIds
+from harnessos.processes import (
+    RUN_MARKER,
+    Child,
+    EndedBy,
+    Finished,
+    Identity,
+    boot_id,
+    built_environment,
+    cpu_seconds,
+    identity,
+    identity_of,
+    is_alive,
+    kill_run,
+    machine_id,
+    marked,
+    marked_runs,
+    run,
+    spawn,
+    this_process,
+)
+from harnessos.processes.handle import send
+from tests.support.python import ROOT, run_python, start_python
+from tests.support.waiting import eventually
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="sessions, pidfd and /proc are Linux's")
+
+# In its own session, out of the group, with a cleared environment at will: what agents leave behind.
+_SETSID_GRANDCHILD = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open("grandchild", "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.fixture
+def env() -> dict[str, str]:
+    return built_environment(os.environ, {})
+
+
+@pytest.fixture
+def run_id(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    name = f"run-{os.getpid()}-{tmp_path.name}"
+    yield name
+    assert kill_run(name, grace=0) == []
+
+
+def agent(
+    run_id: str, folder: Path, script: str, *, stdin: Path | None = None, extra: dict[str, str] | None = None
+) -> Child:
+    return spawn(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=built_environment(os.environ, extra or {}),
+        run_id=run_id,
+        stdin=stdin,
+        stdout=folder / "out",
+        stderr=folder / "err",
+    )
+
+
+def shell(script: str, folder: Path, *, timeout: float = 30, stdin: bytes = b"", limit: int = 1_000_000) -> Finished:
+    environment = built_environment(os.environ, {})
+    return run(["sh", "-c", script], cwd=folder, env=environment, timeout=timeout, stdin=stdin, output_limit=limit)
+
+
+def written(path: Path) -> str:
+    return eventually(lambda: path.read_text() if path.exists() else "", what=f"{path.name} written")
+
+
+def pid_in(path: Path) -> Identity:
+    who = identity_of(int(written(path)))
+    assert who is not None
+    return who
+
+
+# Identity
+
+
+def test_a_process_knows_itself_and_a_dead_one_is_known_as_dead(tmp_path: Path) -> None:
+    me = this_process()
+    assert is_alive(me) is True
+    assert identity_of(os.getpid()) == me
+    done = shell("echo $$", tmp_path)
+    assert identity_of(int(done.output)) is None
+    assert is_alive(me._replace(pid=int(done.output))) is False
+
+
+def test_another_start_time_or_boot_is_dead_and_another_machine_unknown() -> None:
+    me = this_process()
+    assert is_alive(me._replace(started=me.started + 1)) is False
+    assert is_alive(me._replace(boot_id="another")) is False
+    assert is_alive(me._replace(machine_id="another")) is None
+
+
+def test_another_pid_namespace_of_this_boot_is_unknown() -> None:
+    me = this_process()
+    assert is_alive(me._replace(boot_id=me.boot_id.partition("+")[0] + "+4026532999")) is None
+
+
+def test_a_zombie_is_not_alive(tmp_path: Path, run_id: str) -> None:
+    child = agent(run_id, tmp_path, "pass")
+    eventually(lambda: is_alive(child.identity) is False, what="it ended")
+    assert identity_of(child.identity.pid) == child.identity  # not waited for: still in the table
+    assert child.wait(0) == 0
+
+
+def test_one_computer_can_play_two_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = this_process()
+    monkeypatch.setenv("HARNESS_MACHINE_ID", "other-machine")
+    assert machine_id() == "other-machine"
+    assert is_alive(me) is None
+    monkeypatch.delenv("HARNESS_MACHINE_ID")
+    monkeypatch.setenv("HARNESS_BOOT_ID", "other-boot")
+    assert boot_id() == "other-boot"
+    assert is_alive(me) is False
+
+
+def test_a_machine_without_an_id_keeps_one_that_all_processes_share(tmp_path: Path) -> None:
+    code = (
+        "import sys; from harnessos.processes import identity as i; sys.stdin.read()\n"
+        "print(i._kept_machine_id(), end='')"
+    )
+    found: list[bytes] = []
+    start = threading.Barrier(6)
+
+    def ask() -> None:
+        start.wait()
+        environment = built_environment(
+            os.environ, {"HARNESS_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "src")}
+        )
+        found.append(run([sys.executable, "-c", code], cwd=ROOT, env=environment, timeout=60).output)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+    assert len(found[0]) == 16
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["machine-id"]
+
+
+def test_of_two_processes_that_make_the_machine_id_the_first_one_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OtherWasFirst(SystemIds):
+        def token(self) -> str:
+            (tmp_path / "machine-id").write_text("theirs")
+            return super().token()
+
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+    monkeypatch.setattr(identity, "SystemIds", OtherWasFirst)
+    assert identity._kept_machine_id() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["machine-id"]
+
+
+# The environment
+
+
+def test_the_environment_is_built_not_inherited(tmp_path: Path) -> None:
+    base = {"PATH": os.environ["PATH"], "LC_ALL": "C", "AWS_SECRET": "s3cret", "PYTHONPATH": "x", "HARNESS_STORE": "pg"}
+    environment = built_environment(base, {"HARNESS_TURN": "1"})
+    assert environment == {"PATH": base["PATH"], "LC_ALL": "C", "HARNESS_TURN": "1"}
+    done = run(["env"], cwd=tmp_path, env=environment, timeout=30, run_id="r-1")
+    names = {line.partition(b"=")[0] for line in done.output.splitlines()}
+    assert names == {b"PATH", b"LC_ALL", b"HARNESS_TURN", b"HARNESS_RUN_ID", b"HARNESS_CALL_ID"}
+
+
+# Commands that end
+
+
+def test_a_command_gives_its_output_errors_and_exit_code(tmp_path: Path) -> None:
+    done = shell("pwd; echo no >&2; exit 3", tmp_path)
+    assert done[:1] + done[2:] == (3, f"{tmp_path}\n".encode(), b"no\n", EndedBy.EXIT, False)
+
+
+def test_a_command_ended_by_a_signal_says_so(tmp_path: Path) -> None:
+    assert shell("kill -9 $$", tmp_path).exit_code == -9
+
+
+def test_what_is_in_the_pipe_when_the_command_ends_is_not_lost(tmp_path: Path, env: dict[str, str]) -> None:
+    """The first question whether to stop waits until the command has filled its pipe and ended."""
+    script = "echo $$ > pid; until [ -e go ]; do :; done; head -c 60000 /dev/zero"
+
+    def seen_through() -> bool:
+        who = identity_of(int(written(tmp_path / "pid")))
+        (tmp_path / "go").touch()
+        eventually(lambda: who is None or is_alive(who) is False, what="the command ended")
+        return False
+
+    done = run(["sh", "-c", script], cwd=tmp_path, env=env, timeout=60, stop=seen_through)
+    assert (done.ended_by, len(done.output)) == (EndedBy.EXIT, 60000)
+
+
+def test_merged_output_keeps_the_order(tmp_path: Path, env: dict[str, str]) -> None:
+    done = run(["sh", "-c", "echo 1; echo 2 >&2; echo 3"], cwd=tmp_path, env=env, timeout=30, merge=True)
+    assert (done.output, done.errors) == (b"1\n2\n3\n", b"")
+
+
+def test_stdin_closed_for_headless_children(tmp_path: Path, run_id: str) -> None:
+    assert shell("cat; echo end", tmp_path).output == b"end\n"
+    child = agent(run_id, tmp_path, "import sys; print(repr(sys.stdin.read()))")
+    assert child.wait(30) == 0
+    assert (tmp_path / "out").read_text() == "''\n"
+
+
+def test_a_large_stdin_arrives_whole_and_ends(tmp_path: Path) -> None:
+    data = os.urandom(1_000_000)
+    assert shell("cat", tmp_path, stdin=data).output == data
+
+
+def test_a_stdin_nobody_reads_does_not_block(tmp_path: Path) -> None:
+    assert shell("exit 0", tmp_path, stdin=b"x" * 3_000_000).exit_code == 0
+
+
+def test_a_grandchild_that_holds_stdout_does_not_hang_the_command(
+    tmp_path: Path, run_id: str, env: dict[str, str]
+) -> None:
+    """P04, cpython #119710: the pipe stays open for ten minutes, the command is over at once."""
+    script = "echo before; sleep 600 & echo $! > sleeper"
+    done = run(["sh", "-c", script], cwd=tmp_path, env=env, timeout=60, run_id=run_id)
+    assert (done.ended_by, done.exit_code, done.output) == (EndedBy.EXIT, 0, b"before\n")
+    assert [who.pid for who in marked(run_id)] == [int((tmp_path / "sleeper").read_text())]
+
+
+def test_a_grandchild_that_writes_without_end_does_not_hang_the_command(
+    tmp_path: Path, run_id: str, env: dict[str, str]
+) -> None:
+    done = run(
+        ["sh", "-c", "echo begin; yes & exit 0"], cwd=tmp_path, env=env, timeout=60, run_id=run_id, output_limit=100
+    )
+    assert (done.ended_by, done.exit_code) == (EndedBy.EXIT, 0)
+    assert 0 < len(done.output) <= 100
+
+
+def test_a_timeout_kills_the_whole_tree(tmp_path: Path) -> None:
+    script = _SETSID_GRANDCHILD + "\nimport signal; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+    environment = built_environment(os.environ, {})
+    done = run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=1.0)
+    assert (done.ended_by, done.exit_code) == (EndedBy.TIMEOUT, None)
+    grandchild = identity_of(int((tmp_path / "grandchild").read_text()))
+    assert grandchild is None or is_alive(grandchild) is False
+
+
+def test_a_stop_ends_the_command(tmp_path: Path, env: dict[str, str]) -> None:
+    done = run(
+        ["sh", "-c", "touch started; sleep 600"],
+        cwd=tmp_path,
+        env=env,
+        timeout=60,
+        stop=(tmp_path / "started").exists,
+    )
+    assert (done.ended_by, done.exit_code) == (EndedBy.STOPPED, None)
+
+
+def test_a_stop_that_fails_leaves_no_process(tmp_path: Path, env: dict[str, str], run_id: str) -> None:
+    def broken() -> bool:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        run(["sleep", "600"], cwd=tmp_path, env=env, timeout=60, stop=broken, run_id=run_id)
+    assert marked(run_id) == []
+
+
+def test_memory_keeps_the_end_of_a_long_output(tmp_path: Path) -> None:
+    done = shell("seq 200000; echo last", tmp_path, limit=1000)
+    assert (done.ended_by, done.exit_code, done.truncated, len(done.output)) == (EndedBy.EXIT, 0, True, 1000)
+    assert done.output.endswith(b"200000\nlast\n")
+
+
+def test_a_log_takes_everything_up_to_the_limit_then_the_command_is_killed(tmp_path: Path, env: dict[str, str]) -> None:
+    log = tmp_path / "log"
+    done = run(["yes"], cwd=tmp_path, env=env, timeout=60, log=log, output_limit=100_000)
+    assert (done.ended_by, done.exit_code, done.truncated) == (EndedBy.OUTPUT_LIMIT, None, True)
+    assert log.read_bytes() == b"y\n" * 50_000
+
+
+def test_a_log_is_appended_and_a_command_that_ends_itself_over_the_limit_is_over_it_too(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"before\n")
+    script = ["sh", "-c", "echo 1; echo 2 >&2"]
+    assert run(script, cwd=tmp_path, env=env, timeout=60, log=log, output_limit=4).ended_by is EndedBy.EXIT
+    assert sorted(log.read_bytes().split()) == [b"1", b"2", b"before"]
+    assert run(script, cwd=tmp_path, env=env, timeout=60, log=log, output_limit=3).ended_by is EndedBy.OUTPUT_LIMIT
+
+
+def test_a_missing_folder_fails_closed(tmp_path: Path, env: dict[str, str]) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "gone", tmp_path / "file"):
+        with pytest.raises(RunnerProblem) as refused:
+            run(["true"], cwd=folder, env=env, timeout=30)
+        assert (refused.value.facts["argv0"], refused.value.facts["cause"]) == ("true", "no_folder")
+
+
+def test_what_cannot_be_executed_is_named(tmp_path: Path, env: dict[str, str], run_id: str) -> None:
+    (tmp_path / "plain").write_text("#!/bin/sh\n")
+    (tmp_path / "rotten").write_text("no program")
+    (tmp_path / "rotten").chmod(0o755)
+    for argv, cause in [
+        (["no-such-program"], "not_found"),
+        ([str(tmp_path / "plain")], "not_executable"),
+        ([str(tmp_path / "rotten")], "not_executable"),
+        ([str(tmp_path)], "not_executable"),
+        (["true", "nul\0byte"], "not_executable"),
+        ([], "not_found"),
+    ]:
+        with pytest.raises(RunnerProblem) as refused:
+            run(argv, cwd=tmp_path, env=env, timeout=30)
+        assert (refused.value.facts["argv0"], refused.value.facts["cause"]) == (argv[0] if argv else "", cause)
+        assert refused.value.hint
+        with pytest.raises(RunnerProblem):
+            spawn(argv, cwd=tmp_path, env=env, run_id=run_id, stdin=None, stdout=tmp_path / "o", stderr=tmp_path / "e")
+
+
+# Agents
+
+
+def test_an_agent_reads_its_prompt_and_appends_to_its_files(tmp_path: Path, run_id: str) -> None:
+    (tmp_path / "prompt").write_text("do it")
+    (tmp_path / "out").write_text("turn 1\n")
+    script = f"import os, sys; print(sys.stdin.read(), os.environ[{RUN_MARKER!r}]); print('!', file=sys.stderr); sys.exit(75)"
+    child = agent(run_id, tmp_path, script, stdin=tmp_path / "prompt")
+    assert (child.wait(30), child.poll()) == (75, 75)
+    assert (tmp_path / "out").read_text() == f"turn 1\ndo it {run_id}\n"
+    assert (tmp_path / "err").read_text() == "!\n"
+
+
+def test_waiting_for_an_agent_ends_at_the_timeout(tmp_path: Path, run_id: str) -> None:
+    child = agent(run_id, tmp_path, "import time; time.sleep(600)")
+    assert child.wait(0.05) is None
+    assert child.poll() is None
+    assert is_alive(child.identity) is True
+    child.terminate_tree(grace=10)
+    assert child.wait(0) == -15
+
+
+@linux
+def test_an_agent_survives_the_end_of_the_thread_that_spawned_it(tmp_path: Path, run_id: str) -> None:
+    """The parent-death signal is sent at the end of a thread, not of a process."""
+    children: list[Child] = []
+    thread = threading.Thread(target=lambda: children.append(agent(run_id, tmp_path, "import time; time.sleep(600)")))
+    thread.start()
+    thread.join()
+    assert children[0].wait(0.3) is None
+
+
+@linux
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_agent_dies_with_its_supervisor(tmp_path: Path, run_id: str, in_thread: bool) -> None:
+    code = f"""
+import os, sys, threading; from pathlib import Path
+from harnessos import processes
+def work():
+    p = Path({str(tmp_path)!r})
+    c = processes.spawn(["sleep", "600"], cwd=p, env={{"PATH": os.environ["PATH"]}}, run_id={run_id!r}, stdin=None,
+        stdout=p / "out", stderr=p / "err")
+    (p / "pid.new").write_text(str(c.identity.pid)); (p / "pid.new").rename(p / "pid")
+    return c
+if {in_thread}:
+    threading.Thread(target=work).start()
+else:
+    kept = work()
+threading.Event().wait()
+"""
+    supervisor = start_python("-c", code)
+    try:
+        who = pid_in(tmp_path / "pid")
+        assert marked_runs()[run_id] == [who]
+    finally:
+        supervisor.send_signal(signal.SIGKILL)
+        supervisor.wait()
+    eventually(lambda: is_alive(who) is False, what="the agent ended with its supervisor")
+
+
+# The tree
+
+
+def test_run_end_kills_whole_tree_including_setsid_grandchild_with_cwd_in_worktree(tmp_path: Path, run_id: str) -> None:
+    child = agent(run_id, tmp_path, _SETSID_GRANDCHILD)
+    assert child.wait(30) == 0
+    grandchild = pid_in(tmp_path / "grandchild")
+    assert marked(run_id) == [grandchild]
+    assert Path(f"/proc/{grandchild.pid}/cwd").resolve() == tmp_path
+    assert kill_run(run_id, grace=5, group=child.identity) == []
+    assert is_alive(grandchild) is False
+    assert marked(run_id) == []
+
+
+def test_a_tree_that_ignores_the_polite_signal_is_killed_after_the_grace(tmp_path: Path, run_id: str) -> None:
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w').write('x'); time.sleep(600)"
+    child = agent(run_id, tmp_path, deaf)
+    written(tmp_path / "deaf")
+    child.terminate_tree(grace=0.2)
+    assert child.poll() == -9
+
+
+def test_a_process_that_cleans_up_when_asked_is_given_the_grace(tmp_path: Path, run_id: str) -> None:
+    polite = (
+        "import signal, sys, time\n"
+        "def bye(*_): open('cleaned', 'w').close(); sys.exit(0)\n"
+        "signal.signal(15, bye); open('ready', 'w').write('x'); time.sleep(600)"
+    )
+    child = agent(run_id, tmp_path, polite)
+    written(tmp_path / "ready")
+    child.terminate_tree(grace=30)
+    assert child.poll() == 0
+    assert (tmp_path / "cleaned").exists()
+
+
+@linux
+def test_a_child_without_the_marker_dies_with_its_group_or_its_parent(tmp_path: Path, run_id: str) -> None:
+    script = (
+        "import subprocess, time\n"
+        "subprocess.Popen(['sh', '-c', 'echo $$ > member; sleep 600'], env={'PATH': '/usr/bin:/bin'})\n"
+        "subprocess.Popen(['sh', '-c', 'echo $$ > away; sleep 600'], env={'PATH': '/usr/bin:/bin'}, start_new_session=True)\n"
+        "time.sleep(600)"
+    )
+    child = agent(run_id, tmp_path, script)
+    hidden = [pid_in(tmp_path / "member"), pid_in(tmp_path / "away")]
+    assert kill_run(run_id, grace=5, group=child.identity) == []
+    assert [is_alive(who) for who in hidden] == [False, False]
+
+
+@linux
+def test_an_unmarked_member_of_the_group_is_found_after_its_leader_was_waited_for(tmp_path: Path, run_id: str) -> None:
+    script = "import subprocess; subprocess.Popen(['sh', '-c', 'echo $$ > member; sleep 600'], env={'PATH': '/usr/bin:/bin'})"
+    child = agent(run_id, tmp_path, script)
+    member = pid_in(tmp_path / "member")
+    child.wait(30)
+    assert identity_of(child.identity.pid) is None
+    assert kill_run(run_id, grace=0, group=child.identity) == []
+    assert is_alive(member) is False
+
+
+def test_pid_reuse_never_signalled(tmp_path: Path, run_id: str) -> None:
+    """P04: the same pid with another start time belongs to somebody else."""
+    stranger = agent(run_id, tmp_path, "import time; time.sleep(600)")
+    old = stranger.identity._replace(started=stranger.identity.started - 1)
+    send(old, signal.SIGKILL)
+    assert kill_run("a-run-long-gone", grace=0, group=old) == []
+    assert kill_run("a-run-long-gone", grace=0, group=stranger.identity._replace(boot_id="before")) == []
+    assert stranger.wait(0.1) is None
+
+
+def test_the_calling_process_is_never_part_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run_id: str
+) -> None:
+    code = (
+        "from harnessos.processes import kill_run, marked, marked_runs, this_process\n"
+        f"assert marked({run_id!r}) == [] and {run_id!r} not in marked_runs()\n"
+        f"assert kill_run({run_id!r}, grace=0, group=this_process()) == []\n"
+        "print('alive')"
+    )
+    monkeypatch.setenv(RUN_MARKER, run_id)
+    assert run_python("-c", code).stdout == "alive\n"
+
+
+def test_all_runs_are_told_apart_in_one_scan(tmp_path: Path, run_id: str) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    one = agent(run_id, folders[0], "import time; time.sleep(600)")
+    two = agent(run_id + "-2", folders[1], "import time; time.sleep(600)")
+    try:
+        found = marked_runs()
+        assert (found[run_id], found[run_id + "-2"]) == ([one.identity], [two.identity])
+        assert kill_run(run_id, grace=5, group=one.identity) == []
+        assert is_alive(two.identity) is True
+    finally:
+        two.terminate_tree(grace=0)
+
+
+@linux
+def test_a_killed_gate_leaves_the_agent_of_its_run_alone(tmp_path: Path, run_id: str, env: dict[str, str]) -> None:
+    child = agent(run_id, tmp_path, "import time; time.sleep(600)")
+    assert run(["sleep", "600"], cwd=tmp_path, env=env, timeout=0.1, run_id=run_id).ended_by is EndedBy.TIMEOUT
+    assert child.poll() is None
+
+
+@linux
+def test_work_shows_as_cpu_time_of_the_whole_tree(tmp_path: Path, run_id: str) -> None:
+    worker = "i = 0\nwhile True: i += 1"
+    script = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}], start_new_session=True, env={{}})"
+    child = agent(run_id, tmp_path, script)
+    eventually(lambda: cpu_seconds(run_id, child.identity) > 0.5, within=60, what="half a second of CPU in the tree")
+    child.terminate_tree(grace=0)
+    assert cpu_seconds(run_id, child.identity) == 0.0
+
+
+@linux
+def test_children_that_have_ended_still_count_as_work(tmp_path: Path, run_id: str) -> None:
+    burn = "import time\nwhile time.process_time() < 0.4: pass"
+    script = (
+        f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {burn!r}])\n"
+        "open('burnt', 'w').write('x'); time.sleep(600)"
+    )
+    child = agent(run_id, tmp_path, script)
+    written(tmp_path / "burnt")
+    assert cpu_seconds(run_id, child.identity) >= 0.4
+
+
+@linux
+def test_orphans_are_reaped_and_the_exit_codes_of_own_children_stay(tmp_path: Path, run_id: str) -> None:
+    code = f"""
+import os, sys; from pathlib import Path
+from harnessos import processes
+from harnessos.processes.table import all_rows
+from tests.support.waiting import eventually
+processes.become_subreaper()
+p, env = Path({str(tmp_path)!r}), {{"PATH": os.environ["PATH"]}}
+def zombies():
+    return {{row.pid for row in all_rows().values() if row.parent == os.getpid() and row.dead}}
+files = dict(stdin=None, stdout=p / "out", stderr=p / "err")
+child = processes.spawn(["sh", "-c", "exit 7"], cwd=p, env=env, run_id={run_id!r}, **files)
+processes.run(["sh", "-c", "(exec sh -c 'exit 0') & sleep 0 & exit 0"], cwd=p, env=env, timeout=30, run_id={run_id!r})
+eventually(lambda: len(zombies()) == 3, what="two orphans and a child to wait for")
+processes.reap_orphans()
+assert zombies() == {{child.identity.pid}}, zombies()
+assert child.poll() == 7
+"""
+    done = run_python("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+@linux
+@pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="needs root and setpriv")
+def test_a_process_of_another_user_that_cannot_be_ended_is_reported_not_hidden(tmp_path: Path, run_id: str) -> None:
+    """A survivor is in the answer, so that nobody removes the worktree under it."""
+    child = agent(run_id, tmp_path, "import time; time.sleep(600)")
+    code = (
+        "from harnessos.processes import tree; from harnessos.processes.identity import identity_of\n"
+        "tree._PATIENCE = 0.1\n"
+        "tree.environment_entry = lambda pid, name: 'r' if pid == " + str(child.identity.pid) + " else None\n"
+        "print([who.pid for who in tree.kill_run('r', grace=0)])"
+    )
+    done = run(
+        ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", code],
+        cwd=ROOT,
+        env=built_environment(os.environ, {"PYTHONPATH": str(ROOT / "src")}),
+        timeout=60,
+    )
+    if b"Permission denied" in done.errors or b"No module named" in done.errors:
+        pytest.skip("the interpreter is not readable for other users")
+    assert done.output.decode() == f"[{child.identity.pid}]\n", done.errors.decode()
+
+
+def test_the_room_is_cheap_to_import() -> None:
+    code = (
+        "import sys, harnessos.processes, harnessos.files\n"
+        "heavy = {'asyncio', 'dataclasses', 'inspect', 'subprocess', 'psutil', 'ctypes', 'tempfile', 'shutil', 'logging', 'hashlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert run_python("-c", code).stdout == "[]\n"

@@ -1,0 +1,375 @@
+"""Keeping work, going on from it, and removing worktrees, with real git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harnessos import worktrees
+from harnessos.errors import MergeConflict, WorktreeProblem
+from harnessos.worktrees import Worktree
+from tests.support.repositories import Place, commit_files, make_repository, place, quiet_git, running, user_git
+from tests.support.waiting import eventually
+
+__all__ = ["place", "quiet_git"]
+
+ODD_NAMES = ["line\nbreak", 'quo"te', "-dash", "grün-日本", "back\\slash", " space ", "*star", ":(glob)x"]
+
+
+def _write(folder: Path, name: str, content: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content, encoding="utf-8")
+
+
+def _work(run: Worktree) -> None:
+    """Leave one commit, staged, unstaged, untracked and ignored work."""
+    commit_files(run.path, {"committed": "c\n", ".gitignore": "cache/\n", "both": "0\n"}, "own commit")
+    _write(run.path, "staged", "s\n")
+    _write(run.path, "both", "1\n")
+    user_git(run.path, "add", "staged", "both")
+    user_git(run.path, "rm", "--quiet", "src/app.py")
+    _write(run.path, "both", "2\n")
+    _write(run.path, "README", "unstaged\n")
+    _write(run.path, "new/untracked", "u\n")
+    _write(run.path, "cache/ignored", "i\n")
+
+
+def _porcelain(folder: Path) -> str:
+    return user_git(folder, "status", "--porcelain", "--untracked-files=all")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".git")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_salvage_ref_written_before_any_removal(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert (kept.ref, kept.run_id) == ("refs/harness/salvage/run-1", "run-1")
+    assert (kept.commits, kept.staged, kept.unstaged, kept.untracked) == (1, 3, 2, 1)
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    user_git(place.main, "reflog", "expire", "--expire=now", "--all")
+    user_git(place.main, "gc", "--quiet", "--prune=now")
+    shown = {
+        f"{kept.commit}:README": "unstaged",
+        f"{kept.commit}:both": "2",
+        f"{kept.commit}:new/untracked": "u",
+        f"{kept.commit}^1:both": "1",
+        f"{kept.commit}^1:staged": "s",
+        f"{kept.head}:committed": "c",
+    }
+    assert {name: user_git(place.main, "show", name) for name in shown} == shown
+    assert "ignored" not in user_git(place.main, "ls-tree", "-r", "--name-only", kept.commit)
+    assert worktrees.list_salvage(place.repo) == (kept,)
+
+
+def test_unsalvaged_work_is_not_removed(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    with pytest.raises(WorktreeProblem, match="neither accepted nor salvaged"):
+        worktrees.remove(place.repo, run.path, run.branch, salvaged=False)
+    assert (run.path / "staged").exists()
+
+
+def test_salvage_touches_neither_files_nor_index(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    git_dir = Path(user_git(run.path, "rev-parse", "--absolute-git-dir"))
+    os.utime(run.path / "committed", (1, 1))
+    before = (git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, _files(run.path)
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert ((git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, _files(run.path)) == before
+
+
+def test_salvage_is_idempotent_and_later_work_keeps_the_earlier(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    first = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == first
+    (run.path / "staged").unlink()
+    second = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert first is not None
+    assert second is not None
+    assert second.commit != first.commit
+    assert worktrees.is_ancestor(place.repo, first.commit, second.commit)
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == second
+
+
+def test_nothing_beyond_the_base_is_no_salvage(place: Place) -> None:
+    run = place.create()
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) is None
+    assert worktrees.list_salvage(place.repo) == ()
+
+
+def test_an_index_lock_of_a_killed_git_does_not_stop_the_salvage(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    git_dir = Path(user_git(run.path, "rev-parse", "--absolute-git-dir"))
+    (git_dir / "index.lock").touch()
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    (git_dir / "index").unlink()
+    again = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert again is not None
+    assert user_git(place.main, "show", f"{again.commit}:new/untracked") == "u"
+
+
+def test_a_torn_merge_is_salvaged_with_its_markers(place: Place) -> None:
+    run = place.create()
+    commit_files(run.path, {"README": "mine\n"})
+    theirs = commit_files(place.main, {"README": "theirs\n"})
+    user_git(run.path, "merge", theirs, check=False)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert "<<<<<<<" in user_git(place.main, "show", f"{kept.commit}:README")
+    assert user_git(place.main, "show", f"{kept.commit}^1:README") == "mine"
+
+
+def test_a_branch_the_agent_left_is_salvaged_too(place: Place) -> None:
+    run = place.create()
+    tip = commit_files(run.path, {"on-branch": "x\n"})
+    user_git(run.path, "checkout", "--quiet", "--detach", run.base_commit)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert kept.commits == 1
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert worktrees.is_ancestor(place.repo, tip, kept.commit)
+
+
+def test_a_vanished_folder_is_salvaged_from_its_branch(place: Place) -> None:
+    run = place.create()
+    tip = commit_files(run.path, {"done": "x\n"})
+    shutil.rmtree(run.path)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert kept.head == tip
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == kept
+
+
+def test_a_removal_that_stopped_halfway_does_not_spoil_the_salvage(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    run.path.rename(run.path.with_name("run-1.going"))
+    (run.path.with_name("run-1.going") / "README").unlink()
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == kept
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert list(run.path.parent.iterdir()) == []
+
+
+def test_odd_names_are_salvaged_and_restored(place: Place, tmp_path: Path) -> None:
+    run = place.create()
+    for name in ODD_NAMES:
+        _write(run.path, name, f"{name}\n")
+    (run.path / os.fsdecode(b"latin-\xe9")).write_bytes(b"raw\n")
+    (run.path / "tool").write_text("#!/bin/sh\n", encoding="utf-8")
+    (run.path / "tool").chmod(0o755)
+    (run.path / "link").symlink_to("/nowhere")
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    restored = worktrees.restore_salvage(place.repo, kept.ref, tmp_path / "restored")
+    for name in ODD_NAMES:
+        assert (restored.path / name).read_text(encoding="utf-8") == f"{name}\n"
+    assert (restored.path / os.fsdecode(b"latin-\xe9")).read_bytes() == b"raw\n"
+    assert os.access(restored.path / "tool", os.X_OK)
+    assert (restored.path / "link").readlink() == Path("/nowhere")
+
+
+def test_restored_salvage_is_as_the_run_left_it(place: Place, tmp_path: Path) -> None:
+    run = place.create()
+    _work(run)
+    before, files = _porcelain(run.path), _files(run.path)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    restored = worktrees.restore_salvage(place.repo, kept.ref, tmp_path / "restored")
+    assert _porcelain(restored.path) == before
+    assert _files(restored.path) == {name: data for name, data in files.items() if "cache" not in name}
+    with pytest.raises(WorktreeProblem, match="exists already"):
+        worktrees.restore_salvage(place.repo, kept.ref, tmp_path / "restored")
+
+
+def test_retry_starts_from_salvage_with_uncommitted_work_restored(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    before, tip = _porcelain(run.path), user_git(run.path, "rev-parse", "HEAD")
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    retry = place.create("run-2", start=kept.ref)
+    assert retry.base_commit == run.base_commit
+    assert retry.commit == tip
+    assert _porcelain(retry.path) == before
+
+
+def test_retry_carries_the_work_over_to_a_moved_base(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    before = _porcelain(run.path)
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    moved = commit_files(place.main, {"elsewhere": "moved\n"})
+    retry = place.create("run-2", start=kept.ref)
+    assert retry.base_commit == moved
+    assert worktrees.is_ancestor(place.repo, kept.head, retry.commit)
+    assert _porcelain(retry.path) == before
+    assert (retry.path / "elsewhere").exists()
+    assert (retry.path / "both").read_text(encoding="utf-8") == "2\n"
+
+
+def test_retry_that_does_not_fit_says_so_and_leaves_nothing(place: Place) -> None:
+    for number, conflicting in enumerate(({"README": "other\n"}, {"committed": "other\n"})):
+        run = place.create(f"run-{number}")
+        _work(run)
+        kept = worktrees.salvage(place.repo, run.path, f"run-{number}", run.base_commit)
+        assert kept is not None
+        commit_files(place.main, conflicting)
+        before = place.refs()
+        with pytest.raises(MergeConflict) as conflict:
+            place.create("run-9", start=kept.ref)
+        assert conflict.value.facts == {"issue": "DOCS-1", "files": list(conflicting), "start": kept.ref}
+        assert place.refs() == before
+        assert not (place.root / "DOCS" / "run-9").exists()
+
+
+def test_retry_from_a_plain_commit(place: Place) -> None:
+    run = place.create()
+    tip = commit_files(run.path, {"x": "1\n"})
+    retry = place.create("run-2", start=tip)
+    assert (retry.base_commit, retry.commit) == (run.base_commit, tip)
+    assert worktrees.status(retry.path).clean
+
+
+def test_leftovers_of_every_kind_are_committed(place: Place) -> None:
+    run = place.create()
+    assert worktrees.commit_leftovers(run.path, "nothing") is None
+    _work(run)
+    for name in ODD_NAMES:
+        _write(run.path, name, "x\n")
+    (run.path / "committed").rename(run.path / "renamed")
+    (run.path / "both").chmod(0o755)
+    commit = worktrees.commit_leftovers(run.path, "# not a comment\n\nwork")
+    assert commit == user_git(run.path, "rev-parse", "HEAD")
+    assert worktrees.status(run.path).clean
+    listed = user_git(run.path, "ls-tree", "-r", "-z", "HEAD").split("\0")
+    modes = {line.partition("\t")[2]: line[:6] for line in listed if line}
+    assert set(ODD_NAMES) | {"renamed", "staged", "new/untracked"} <= set(modes)
+    assert modes["both"] == "100755"
+    assert not {"committed", "src/app.py", "cache/ignored"} & set(modes)
+    assert user_git(run.path, "log", "-1", "--format=%B").rstrip() == "# not a comment\n\nwork"
+    assert worktrees.commit_leftovers(run.path / "new", "again") is None
+
+
+def test_a_finished_merge_is_committed_even_without_changes(place: Place) -> None:
+    run = place.create()
+    other = user_git(place.main, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "same tree")
+    user_git(run.path, "merge", "--no-ff", "--no-commit", other)
+    assert worktrees.commit_leftovers(run.path, "merged")
+    assert worktrees.is_ancestor(place.repo, other, worktrees.head_of(run.path).commit)
+
+
+def test_nested_repositories_are_left_alone_and_reported(place: Place) -> None:
+    run = place.create()
+    make_repository(run.path / "vendored")
+    user_git(run.path, "init", "--quiet", "deep/empty")
+    make_repository(run.path / "added")
+    user_git(run.path, "add", "added")
+    _write(run.path, "deep/file", "x\n")
+    assert worktrees.nested_repositories(run.path) == ("added", "deep/empty", "vendored")
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert "commit" not in user_git(place.main, "ls-tree", "-r", kept.commit)
+    assert worktrees.commit_leftovers(run.path, "work")
+    assert user_git(run.path, "ls-tree", "-r", "--name-only", "HEAD").split("\n") == [
+        "README",
+        "deep/file",
+        "src/app.py",
+    ]
+    assert (run.path / "vendored" / ".git").is_dir()
+    assert (run.path / "added" / "README").is_file()
+
+
+def test_report_is_read_back(place: Place) -> None:
+    """P06: removed means that git no longer lists it."""
+    run, other = place.create("run-1"), place.create("run-2")
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    listing = user_git(place.main, "worktree", "list")
+    assert str(run.path) not in listing
+    assert str(other.path) in listing
+    assert not run.path.exists()
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+
+
+def test_gc_prunes_branches_and_admin_files(place: Place) -> None:
+    gone, other = place.create("run-1"), place.create("run-2")
+    shutil.rmtree(gone.path)
+    shutil.rmtree(other.path)
+    worktrees.remove(place.repo, gone.path, gone.branch, salvaged=True)
+    assert gone.branch not in place.refs()
+    assert [entry.name for entry in (place.repo.common / "worktrees").iterdir()] == ["run-2"]
+    assert other.branch in place.refs(), "what another run left is not ours to prune"
+
+
+def test_squash_merged_branch_is_removable(place: Place) -> None:
+    run = place.create()
+    commit_files(run.path, {"a": "1\n"})
+    commit = commit_files(run.path, {"a": "2\n", "b": "1\n"})
+    assert not worktrees.is_merged(place.repo, run.base_commit, commit, "main")
+    commit_files(place.main, {"unrelated": "x\n"})
+    user_git(place.main, "merge", "--quiet", "--squash", run.branch)
+    user_git(place.main, "commit", "--quiet", "-m", "squashed")
+    assert not worktrees.is_ancestor(place.repo, commit, worktrees.resolve(place.repo, "main"))
+    assert worktrees.is_merged(place.repo, run.base_commit, commit, "main")
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert run.branch not in place.refs()
+
+
+def test_live_process_blocks_removal(place: Place) -> None:
+    run = place.create()
+    (run.path / "src" / "deep").mkdir()
+    with running("sleep", "600", cwd=run.path / "src" / "deep") as sleeper:
+        eventually(lambda: worktrees.holders_of(run.path), what="the process shows in /proc")
+        with pytest.raises(WorktreeProblem) as refused:
+            worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+        assert refused.value.facts["pids"] == (sleeper.pid,)
+        with pytest.raises(WorktreeProblem):
+            place.create("run-1")
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert not run.path.exists()
+
+
+def test_what_is_not_the_runs_own_is_never_removed(place: Place, tmp_path: Path) -> None:
+    run = place.create()
+    user_git(place.main, "branch", "feature")
+    (tmp_path / "folder").mkdir()
+    wrong = [
+        (run.path, "feature"),
+        (run.path, "main"),
+        (place.main, run.branch),
+        (tmp_path / "folder", run.branch),
+        (place.main / "src", run.branch),
+    ]
+    before = place.refs()
+    for path, branch in wrong:
+        with pytest.raises(WorktreeProblem):
+            worktrees.remove(place.repo, path, branch, salvaged=True)
+    user_git(place.main, "worktree", "lock", str(run.path))
+    with pytest.raises(WorktreeProblem, match="locked"):
+        worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert place.refs() == before
+    assert (place.main / "src" / "app.py").exists()
+    assert run.path.exists()
+
+
+def test_read_only_folders_do_not_stop_a_removal(place: Place) -> None:
+    run = place.create()
+    _write(run.path, "cache/module/file", "x\n")
+    (run.path / "cache" / "module").chmod(0o500)
+    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert not run.path.exists()
