@@ -21,9 +21,12 @@ def find_common_dir(path: Path) -> Path | None:
     behind a `.git` file that leads nowhere. GIT_* variables have no say.
     """
     try:
-        folder = path.resolve(strict=True)
-    except OSError:
+        return _search(path.resolve(strict=True))
+    except OSError:  # missing, or a folder on the way may not be read: git finds nothing there either
         return None
+
+
+def _search(folder: Path) -> Path | None:
     if not folder.is_dir():
         folder = folder.parent
     device = folder.stat().st_dev
