@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_a_folder_in_the_way_is_never_taken(place: Place) -> None:
     assert (taken / "file").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_file_in_the_way_is_never_taken(place: Place) -> None:
+    """SYM-9.2-02."""
+    (place.root / "DOCS").mkdir(parents=True)
+    (place.root / "DOCS" / "run-1").write_text("mine", encoding="utf-8")
+    os.mkfifo(place.root / "DOCS" / "run-2")
+    for run_id in ("run-1", "run-2"):
+        with pytest.raises(WorktreeProblem, match="no worktree"):
+            place.create(run_id)
+    assert (place.root / "DOCS" / "run-1").read_text(encoding="utf-8") == "mine"
+
+
 @pytest.mark.parametrize("inside", [".", "worktrees", ".git/worktrees"])
 def test_a_root_inside_the_repository_is_refused(place: Place, tmp_path: Path, inside: str) -> None:
     before = _traces(place)
@@ -89,7 +101,7 @@ def test_disk_floor_blocks_new_worktree_with_reason(place: Place) -> None:
             place.repo, root=place.root, key="D", run_id="r", issue="i", target="main", merges=(), floor=1 << 60
         )
     assert low.value.facts["floor"] == 1 << 60
-    assert low.value.facts["free"] == pytest.approx(os.statvfs(place.root).f_bavail * 4096, rel=0.5)
+    assert low.value.facts["free"] == pytest.approx(os.statvfs(place.main).f_bavail * 4096, rel=0.5)
     assert "GB are free" in str(low.value)
     assert place.refs() == before
 
@@ -137,8 +149,22 @@ def test_heads_contained_in_another_or_already_there_are_not_merged(place: Place
     one = _accepted(place, "DOCS-1", {"one": "1\n"})
     two = _accepted(place, "DOCS-2", {"two": "2\n"}, onto=one.commit)
     there = Merge("DOCS-0", worktrees.resolve(place.repo, "main"))
+    tip = commit_files(place.main, {"README": "moved\n"})
     run = place.create(issue="DOCS-3", merges=(there, one, two, two))
-    assert run.base_commit == two.commit
+    assert user_git(run.path, "rev-parse", "HEAD^@").split("\n") == [tip, two.commit]
+    assert (
+        worktrees.create(
+            place.repo,
+            root=place.root,
+            key="D",
+            run_id="run-4",
+            issue="I",
+            target=two.commit,
+            merges=(one, two),
+            floor=0,
+        ).base_commit
+        == two.commit
+    )
 
 
 def test_a_conflict_leaves_nothing_behind(place: Place) -> None:
@@ -150,6 +176,15 @@ def test_a_conflict_leaves_nothing_behind(place: Place) -> None:
         place.create(issue="DOCS-3", merges=(one, two))
     assert conflict.value.facts == {"issue": "DOCS-2", "files": ["README"]}
     assert _traces(place) == before
+
+
+@pytest.mark.parametrize("branch", ["harness", "harness/DOCS-1"])
+def test_a_branch_in_the_way_is_named(place: Place, branch: str) -> None:
+    user_git(place.main, "branch", branch)
+    with pytest.raises(WorktreeProblem, match=f"branch named {branch} is in the way") as refused:
+        place.create()
+    assert f"git branch -m {branch}" in refused.value.hint
+    assert list(place.root.rglob("run-1*")) == []
 
 
 def test_an_unknown_commit_is_refused_before_anything_is_made(place: Place) -> None:
@@ -220,6 +255,21 @@ def test_a_whole_worktree_of_the_same_run_is_salvaged_before_it_is_made_anew(pla
     place.create()
     (kept,) = worktrees.list_salvage(place.repo)
     assert user_git(place.main, "show", f"{kept.commit}:work") == "precious"
+
+
+def test_work_is_kept_although_git_file_or_folder_of_the_same_run_are_gone(place: Place) -> None:
+    for run_id in ("run-1", "run-2", "run-3"):
+        run = place.create(run_id)
+        commit_files(run.path, {"work": "precious\n"})
+        (run.path / ".git").unlink()
+        if run_id != "run-1":
+            shutil.rmtree(run.path)
+        if run_id == "run-3":
+            user_git(place.main, "worktree", "prune")
+        place.create(run_id)
+        kept = worktrees.find_salvage(place.repo, run_id)
+        assert kept is not None
+        assert user_git(place.main, "show", f"{kept.commit}:work") == "precious"
 
 
 def test_a_branch_left_alone_of_the_same_run_is_made_anew(place: Place) -> None:

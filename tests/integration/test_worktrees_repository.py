@@ -184,7 +184,7 @@ def test_added_conflict_markers_are_found(place: Place) -> None:
     commit = commit_files(
         place.main,
         {
-            "docs.md": old + "more\n",
+            "docs.md": old + "more\n=======\n",
             "head.md": "Title\n=======\n",
             "-odd\nname": "a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> other\n",
         },

@@ -11,8 +11,13 @@ import pytest
 from harnessos import worktrees
 from harnessos.errors import MergeConflict, WorktreeProblem
 from harnessos.worktrees import Worktree
-from tests.support.repositories import Place, commit_files, make_repository, place, quiet_git, running, user_git
-from tests.support.waiting import eventually
+from tests.support.repositories import (
+    Place,
+    commit_files,
+    place,
+    quiet_git,
+    user_git,
+)
 
 __all__ = ["place", "quiet_git"]
 
@@ -69,14 +74,6 @@ def test_salvage_ref_written_before_any_removal(place: Place) -> None:
     assert worktrees.list_salvage(place.repo) == (kept,)
 
 
-def test_unsalvaged_work_is_not_removed(place: Place) -> None:
-    run = place.create()
-    _work(run)
-    with pytest.raises(WorktreeProblem, match="neither accepted nor salvaged"):
-        worktrees.remove(place.repo, run.path, run.branch, salvaged=False)
-    assert (run.path / "staged").exists()
-
-
 def test_salvage_touches_neither_files_nor_index(place: Place) -> None:
     run = place.create()
     _work(run)
@@ -119,6 +116,40 @@ def test_an_index_lock_of_a_killed_git_does_not_stop_the_salvage(place: Place) -
     assert user_git(place.main, "show", f"{again.commit}:new/untracked") == "u"
 
 
+def test_work_is_salvaged_although_the_agent_broke_its_git_file(place: Place) -> None:
+    for run_id, replaced in (("run-1", False), ("run-2", True)):
+        run = place.create(run_id)
+        _work(run)
+        (run.path / ".git").unlink()
+        if replaced:
+            user_git(run.path, "init", "--quiet")
+        kept = worktrees.salvage(place.repo, run.path, run_id, run.base_commit)
+        assert kept is not None
+        assert user_git(place.main, "show", f"{kept.commit}:new/untracked") == "u"
+        worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+        assert not run.path.exists()
+
+
+def test_a_folder_git_does_not_know_is_not_taken_for_salvaged(place: Place) -> None:
+    run = place.create()
+    _work(run)
+    shutil.rmtree(place.repo.common / "worktrees" / "run-1")
+    with pytest.raises(WorktreeProblem, match="cannot be kept"):
+        worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    with pytest.raises(WorktreeProblem, match="no worktree"):
+        worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
+    assert (run.path / "staged").exists()
+
+
+def test_a_commit_that_only_claims_to_be_a_salvage_is_a_plain_start(place: Place, tmp_path: Path) -> None:
+    run = place.create()
+    commit_files(run.path, {"x": "1\n"})
+    tip = commit_files(run.path, {"x": "2\n"}, f"work\n\nHarness-Head: {run.base_commit[:-1]}0\n")
+    assert place.create("run-2", start=tip).commit == tip
+    with pytest.raises(WorktreeProblem, match="no salvage"):
+        worktrees.restore_salvage(place.repo, tip, tmp_path / "restored")
+
+
 def test_a_torn_merge_is_salvaged_with_its_markers(place: Place) -> None:
     run = place.create()
     commit_files(run.path, {"README": "mine\n"})
@@ -139,6 +170,18 @@ def test_a_branch_the_agent_left_is_salvaged_too(place: Place) -> None:
     assert kept.commits == 1
     worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
     assert worktrees.is_ancestor(place.repo, tip, kept.commit)
+
+
+def test_a_branch_without_commits_is_salvaged(place: Place) -> None:
+    run = place.create()
+    tip = commit_files(run.path, {"done": "x\n"})
+    user_git(run.path, "checkout", "--quiet", "--orphan", "fresh")
+    _write(run.path, "new", "y\n")
+    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
+    assert kept is not None
+    assert kept.head == tip
+    assert user_git(place.main, "show", f"{kept.commit}:new") == "y"
+    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == kept
 
 
 def test_a_vanished_folder_is_salvaged_from_its_branch(place: Place) -> None:
@@ -243,133 +286,3 @@ def test_retry_from_a_plain_commit(place: Place) -> None:
     retry = place.create("run-2", start=tip)
     assert (retry.base_commit, retry.commit) == (run.base_commit, tip)
     assert worktrees.status(retry.path).clean
-
-
-def test_leftovers_of_every_kind_are_committed(place: Place) -> None:
-    run = place.create()
-    assert worktrees.commit_leftovers(run.path, "nothing") is None
-    _work(run)
-    for name in ODD_NAMES:
-        _write(run.path, name, "x\n")
-    (run.path / "committed").rename(run.path / "renamed")
-    (run.path / "both").chmod(0o755)
-    commit = worktrees.commit_leftovers(run.path, "# not a comment\n\nwork")
-    assert commit == user_git(run.path, "rev-parse", "HEAD")
-    assert worktrees.status(run.path).clean
-    listed = user_git(run.path, "ls-tree", "-r", "-z", "HEAD").split("\0")
-    modes = {line.partition("\t")[2]: line[:6] for line in listed if line}
-    assert set(ODD_NAMES) | {"renamed", "staged", "new/untracked"} <= set(modes)
-    assert modes["both"] == "100755"
-    assert not {"committed", "src/app.py", "cache/ignored"} & set(modes)
-    assert user_git(run.path, "log", "-1", "--format=%B").rstrip() == "# not a comment\n\nwork"
-    assert worktrees.commit_leftovers(run.path / "new", "again") is None
-
-
-def test_a_finished_merge_is_committed_even_without_changes(place: Place) -> None:
-    run = place.create()
-    other = user_git(place.main, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "same tree")
-    user_git(run.path, "merge", "--no-ff", "--no-commit", other)
-    assert worktrees.commit_leftovers(run.path, "merged")
-    assert worktrees.is_ancestor(place.repo, other, worktrees.head_of(run.path).commit)
-
-
-def test_nested_repositories_are_left_alone_and_reported(place: Place) -> None:
-    run = place.create()
-    make_repository(run.path / "vendored")
-    user_git(run.path, "init", "--quiet", "deep/empty")
-    make_repository(run.path / "added")
-    user_git(run.path, "add", "added")
-    _write(run.path, "deep/file", "x\n")
-    assert worktrees.nested_repositories(run.path) == ("added", "deep/empty", "vendored")
-    kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
-    assert kept is not None
-    assert "commit" not in user_git(place.main, "ls-tree", "-r", kept.commit)
-    assert worktrees.commit_leftovers(run.path, "work")
-    assert user_git(run.path, "ls-tree", "-r", "--name-only", "HEAD").split("\n") == [
-        "README",
-        "deep/file",
-        "src/app.py",
-    ]
-    assert (run.path / "vendored" / ".git").is_dir()
-    assert (run.path / "added" / "README").is_file()
-
-
-def test_report_is_read_back(place: Place) -> None:
-    """P06: removed means that git no longer lists it."""
-    run, other = place.create("run-1"), place.create("run-2")
-    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-    listing = user_git(place.main, "worktree", "list")
-    assert str(run.path) not in listing
-    assert str(other.path) in listing
-    assert not run.path.exists()
-    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-
-
-def test_gc_prunes_branches_and_admin_files(place: Place) -> None:
-    gone, other = place.create("run-1"), place.create("run-2")
-    shutil.rmtree(gone.path)
-    shutil.rmtree(other.path)
-    worktrees.remove(place.repo, gone.path, gone.branch, salvaged=True)
-    assert gone.branch not in place.refs()
-    assert [entry.name for entry in (place.repo.common / "worktrees").iterdir()] == ["run-2"]
-    assert other.branch in place.refs(), "what another run left is not ours to prune"
-
-
-def test_squash_merged_branch_is_removable(place: Place) -> None:
-    run = place.create()
-    commit_files(run.path, {"a": "1\n"})
-    commit = commit_files(run.path, {"a": "2\n", "b": "1\n"})
-    assert not worktrees.is_merged(place.repo, run.base_commit, commit, "main")
-    commit_files(place.main, {"unrelated": "x\n"})
-    user_git(place.main, "merge", "--quiet", "--squash", run.branch)
-    user_git(place.main, "commit", "--quiet", "-m", "squashed")
-    assert not worktrees.is_ancestor(place.repo, commit, worktrees.resolve(place.repo, "main"))
-    assert worktrees.is_merged(place.repo, run.base_commit, commit, "main")
-    assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
-    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-    assert run.branch not in place.refs()
-
-
-def test_live_process_blocks_removal(place: Place) -> None:
-    run = place.create()
-    (run.path / "src" / "deep").mkdir()
-    with running("sleep", "600", cwd=run.path / "src" / "deep") as sleeper:
-        eventually(lambda: worktrees.holders_of(run.path), what="the process shows in /proc")
-        with pytest.raises(WorktreeProblem) as refused:
-            worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-        assert refused.value.facts["pids"] == (sleeper.pid,)
-        with pytest.raises(WorktreeProblem):
-            place.create("run-1")
-    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-    assert not run.path.exists()
-
-
-def test_what_is_not_the_runs_own_is_never_removed(place: Place, tmp_path: Path) -> None:
-    run = place.create()
-    user_git(place.main, "branch", "feature")
-    (tmp_path / "folder").mkdir()
-    wrong = [
-        (run.path, "feature"),
-        (run.path, "main"),
-        (place.main, run.branch),
-        (tmp_path / "folder", run.branch),
-        (place.main / "src", run.branch),
-    ]
-    before = place.refs()
-    for path, branch in wrong:
-        with pytest.raises(WorktreeProblem):
-            worktrees.remove(place.repo, path, branch, salvaged=True)
-    user_git(place.main, "worktree", "lock", str(run.path))
-    with pytest.raises(WorktreeProblem, match="locked"):
-        worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-    assert place.refs() == before
-    assert (place.main / "src" / "app.py").exists()
-    assert run.path.exists()
-
-
-def test_read_only_folders_do_not_stop_a_removal(place: Place) -> None:
-    run = place.create()
-    _write(run.path, "cache/module/file", "x\n")
-    (run.path / "cache" / "module").chmod(0o500)
-    worktrees.remove(place.repo, run.path, run.branch, salvaged=True)
-    assert not run.path.exists()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +75,20 @@ def running(*argv: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
 def git_accepts_branch(name: str) -> bool:
     """Ask git whether a branch may have this name."""
     return subprocess.run(["git", "check-ref-format", f"refs/heads/{name}"], check=False).returncode == 0
+
+
+def without_rights(code: str, *arguments: str) -> str:
+    """Run Python code as somebody whom file modes bind, which root is not; return what it prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("setpriv (util-linux) is needed to give up root's rights")
+        command = [setpriv, "--inh-caps=-all", "--bounding-set=-all", *command]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Place(NamedTuple):

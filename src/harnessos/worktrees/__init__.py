@@ -5,7 +5,7 @@ Every effect carries the run id in its names. Nothing here touches the main chec
 
 from __future__ import annotations
 
-from harnessos.worktrees.accepted import accept, accepted, is_merged
+from harnessos.worktrees.accepted import accept, accepted, is_merged, retract
 from harnessos.worktrees.changes import Changed, TreeState, changed_files, conflict_markers, diff, status
 from harnessos.worktrees.checkouts import Checkout, clean_checkout, remove_checkout, restore_salvage
 from harnessos.worktrees.creation import Worktree, create
@@ -75,6 +75,7 @@ __all__ = [
     "remove_checkout",
     "resolve",
     "restore_salvage",
+    "retract",
     "root_commit",
     "run_hook",
     "salvage",

@@ -54,3 +54,12 @@ def is_merged(repo: Repository, base: str, commit: str, target: str) -> bool:
         return True
     mine = {change.path for change in changed_files(repo, base, commit)}
     return bool(mine) and not mine & {change.path for change in changed_files(repo, target, commit)}
+
+
+def retract(repo: Repository, issue: str, commit: str, before: str | None) -> None:
+    """Take back `accept` of a run that lost its lease meanwhile: the ref goes back to `before` if it is still at `commit`."""
+    if accepted(repo).get(issue) != commit:
+        return
+    ref = accepted_ref(issue)
+    arguments = ["-d", ref, commit] if before is None else [ref, before, commit]
+    git(repo.root, "update-ref", "--no-deref", *arguments, writes=True)

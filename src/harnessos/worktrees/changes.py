@@ -10,6 +10,7 @@ from harnessos.worktrees.git import beginning, git, names
 from harnessos.worktrees.repository import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from harnessos.worktrees.repository import Repository
@@ -42,6 +43,11 @@ class Changed(NamedTuple):
 
 def status(path: Path) -> TreeState:
     """Read the state of the checkout at `path`. Before the first commit `head.commit` is empty."""
+    return state_of(path, {})
+
+
+def state_of(path: Path, env: Mapping[str, str]) -> TreeState:
+    """Read a state with git variables that say which git dir and which index are meant."""
     answer = git(
         path,
         "status",
@@ -52,6 +58,7 @@ def status(path: Path) -> TreeState:
         "--ignored=matching",
         "--no-renames",
         "--ignore-submodules=none",
+        env=env,
     )
     return parse_status(answer.output)
 

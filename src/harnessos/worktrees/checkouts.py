@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import files
 from harnessos.errors import WorktreeProblem
-from harnessos.worktrees.git import git, text
-from harnessos.worktrees.joining import restore_uncommitted
-from harnessos.worktrees.listing import find, list_worktrees, serialised
+from harnessos.worktrees.git import text
+from harnessos.worktrees.joining import restore_uncommitted, salvaged_head
+from harnessos.worktrees.listing import add, find, list_worktrees
 from harnessos.worktrees.naming import outside
 from harnessos.worktrees.removal import dismantle
 from harnessos.worktrees.repository import resolve
@@ -34,8 +34,7 @@ def clean_checkout(repo: Repository, commit: str, into: Path) -> Checkout:
     place, wanted = _place(repo, into), resolve(repo, commit)
     files.private_folder(place.parent)
     try:
-        with serialised(repo):
-            git(repo.root, "worktree", "add", "--quiet", "--detach", str(place), wanted, writes=True)
+        add(repo, place, wanted, "--detach")
         found = text(place, "rev-parse", "HEAD")
         if found != wanted:
             raise WorktreeProblem(f"{place} came out at {found} instead of {wanted}", path=str(place))
@@ -63,7 +62,10 @@ def restore_salvage(repo: Repository, ref: str, into: Path) -> Checkout:
     `commit` of the answer is the run's last own commit.
     """
     kept = resolve(repo, ref)
-    checkout = clean_checkout(repo, f"{kept}^1^1", into)
+    last = salvaged_head(repo, kept)
+    if last is None:
+        raise WorktreeProblem(f"{ref} is no salvage", hint="`harness worktree salvage list` shows them", ref=ref)
+    checkout = clean_checkout(repo, last, into)
     restore_uncommitted(repo, checkout.path, kept)
     return checkout
 

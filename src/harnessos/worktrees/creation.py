@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import files
-from harnessos.errors import DiskLow, GitFailed, WorktreeProblem
-from harnessos.worktrees.git import git, text
+from harnessos.errors import DiskLow, WorktreeProblem
+from harnessos.worktrees.git import text
 from harnessos.worktrees.joining import continue_from, merge_in, needed
-from harnessos.worktrees.listing import find, serialised
-from harnessos.worktrees.naming import branch_name, worktree_path
+from harnessos.worktrees.listing import add, find, git_dir_of
+from harnessos.worktrees.naming import branch_name, ref_part, worktree_path
 from harnessos.worktrees.removal import delete_branch, dismantle, holders_of
 from harnessos.worktrees.repository import resolve
 from harnessos.worktrees.salvage import salvage
@@ -58,31 +57,31 @@ def create(
     """
     path = worktree_path(repo, root, key, run_id)
     branch = branch_name(issue, run_id)
-    _clear(repo, path, branch, run_id)
     tip = resolve(repo, target)
+    _clear(repo, path, branch, run_id, tip)
     wanted = needed(repo, tip, merges)
-    files.private_folder(path.parent)
     _check_disk(path.parent, floor)
+    files.private_folder(path.parent)
     try:
-        with serialised(repo):
-            git(repo.root, "worktree", "add", "--quiet", "--no-track", "-b", branch, str(path), tip, writes=True)
+        add(repo, path, tip, "--no-track", "-b", branch)
         for merge in wanted:
             merge_in(path, merge)
         base = text(path, "rev-parse", "HEAD")
         if start is not None:
             continue_from(repo, path, issue, start)
-        _mark_file(path).write_text(base + "\n", encoding="ascii")
+        files.atomic_write(Path(text(path, "rev-parse", "--absolute-git-dir")) / _MARK, f"{base}\n".encode())
         return Worktree(path, branch, base, text(path, "rev-parse", "HEAD"))
     except BaseException:
         dismantle(repo, path)
         delete_branch(repo, branch)
+        _check_namespace(repo, issue)
         raise
 
 
-def _clear(repo: Repository, path: Path, branch: str, run_id: str) -> None:
-    """Take away what an earlier, interrupted call for the same run left behind."""
+def _clear(repo: Repository, path: Path, branch: str, run_id: str, tip: str) -> None:
+    """Take away what an earlier, interrupted call for the same run left behind; what an agent may have done is kept."""
     listed = find(repo, path)
-    if listed is None and path.exists() and any(path.iterdir()):
+    if listed is None and path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise WorktreeProblem(
             f"{path} exists and is no worktree of {repo.root}",
             hint="a run's folder is never reused: look what it is, and move it away",
@@ -90,25 +89,31 @@ def _clear(repo: Repository, path: Path, branch: str, run_id: str) -> None:
         )
     if pids := holders_of(path):
         raise WorktreeProblem(f"a process still works in {path}", path=str(path), pids=pids)
-    base = _base_of(path) if listed is not None else None
+    base = _base_of(repo, path) or (None if listed or path.exists() else tip)
     if base is not None:
         salvage(repo, path, run_id, base)
     dismantle(repo, path)
     delete_branch(repo, branch)
 
 
-def _base_of(path: Path) -> str | None:
+def _check_namespace(repo: Repository, issue: str) -> None:
+    """Name the branch in the way: git cannot have `harness` beside `harness/...`."""
+    taken = ("harness", f"harness/{ref_part(issue)}")
+    there = text(repo.root, "for-each-ref", "--format=%(refname:lstrip=2)", *(f"refs/heads/{name}" for name in taken))
+    for branch in set(taken) & set(there.split("\n")):
+        raise WorktreeProblem(
+            f"a branch named {branch} is in the way of the runs' branches",
+            hint=f"rename it: `git branch -m {branch} NEW-NAME`",
+            branch=branch,
+        )
+
+
+def _base_of(repo: Repository, path: Path) -> str | None:
     """Return the base of a worktree that was made to its end."""
-    try:
-        return _mark_file(path).read_text(encoding="ascii").strip() or None
-    except (OSError, GitFailed):
+    git_dir = git_dir_of(repo, path)
+    if git_dir is None or not (git_dir / _MARK).exists():
         return None
-
-
-def _mark_file(path: Path) -> Path:
-    if not (path / ".git").is_file():
-        raise GitFailed(f"{path} is no linked worktree", path=str(path))
-    return Path(os.fsdecode(git(path, "rev-parse", "--absolute-git-dir").output).rstrip("\n")) / _MARK
+    return (git_dir / _MARK).read_text(encoding="ascii").strip()
 
 
 def _check_disk(folder: Path, floor: int) -> None:

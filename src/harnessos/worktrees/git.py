@@ -33,6 +33,9 @@ _SETTINGS = (
     "gc.auto=0",
     "maintenance.auto=false",
     "rerere.enabled=false",
+    "submodule.recurse=false",
+    "core.filesRefLockTimeout=10000",  # ms; others of us move refs at the same time
+    "core.packedRefsTimeout=10000",
     "advice.detachedHead=false",
 )
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from harnessos.processes import Finished
 
 
+LOG_LIMIT = 64 * 1024 * 1024
+"""Bytes a hook may print before it is ended."""
+
+
 def run_hook(script: str, *, worktree: Path, env: Mapping[str, str], timeout_s: float, log: Path) -> Finished:
     """Run `sh -lc script` in `worktree` with exactly `env` less GIT_*; at the timeout its whole group is killed.
 
@@ -23,4 +27,6 @@ def run_hook(script: str, *, worktree: Path, env: Mapping[str, str], timeout_s: 
     if not (worktree / ".git").exists():
         raise WorktreeProblem(f"{worktree} is not there any more, so its hook does not run", path=str(worktree))
     clean = {name: value for name, value in env.items() if not name.startswith("GIT_")}
-    return processes.run(["sh", "-lc", script], cwd=worktree, env=clean, timeout=timeout_s, log=log)
+    return processes.run(
+        ["sh", "-lc", script], cwd=worktree, env=clean, timeout=timeout_s, log=log, output_limit=LOG_LIMIT
+    )

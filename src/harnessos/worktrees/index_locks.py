@@ -54,10 +54,17 @@ def clear_orphan_lock(repo: Repository, lock: IndexLock, clock: Clock) -> bool:
     """
     with serialised(repo):
         again = _look(lock.path, lock.checkout, clock)
-        if again is None or again.identity != lock.identity or not again.orphaned:
-            return False
-        lock.path.unlink(missing_ok=True)
-        return True
+        return again is not None and again.identity == lock.identity and clear_if_dead(lock.path, lock.checkout)
+
+
+def clear_if_dead(lock: Path, checkout: Path) -> bool:
+    """Remove an index.lock that no live process could hold; tell whether one was removed."""
+    before = _identity(lock)
+    # looked at before the processes are: a git that takes the lock after that has made another file
+    if before is None or _holders(lock, checkout) or _identity(lock) != before:
+        return False
+    lock.unlink(missing_ok=True)
+    return True
 
 
 def _look(path: Path, checkout: Path, clock: Clock) -> IndexLock | None:
@@ -65,10 +72,17 @@ def _look(path: Path, checkout: Path, clock: Clock) -> IndexLock | None:
         stat = path.lstat()
     except FileNotFoundError:
         return None
-    # looked at before the processes are: a git that takes the lock later makes another file
     identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
     age = max(0, clock.now() - stat.st_mtime_ns // 1_000_000)
     return IndexLock(path, checkout, age, stat.st_uid, _holders(path, checkout), identity)
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.lstat()
+    except FileNotFoundError:
+        return None
+    return (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
 
 
 def _holders(lock: Path, checkout: Path) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ def continue_from(repo: Repository, worktree: Path, issue: str, start: str) -> N
     the present base; the caller may then begin without it.
     """
     commit = resolve(repo, start)
-    earlier = text(repo.root, "log", "-1", "--format=%(trailers:key=Harness-Head,valueonly,only)", commit).strip()
+    earlier = salvaged_head(repo, commit)
     try:
         merge_in(worktree, Merge(issue, earlier or commit))
         if earlier:
@@ -85,6 +85,13 @@ def continue_from(repo: Repository, worktree: Path, issue: str, start: str) -> N
             files=found,
             start=start,
         ) from conflict
+
+
+def salvaged_head(repo: Repository, commit: str) -> str | None:
+    """Return the commit a salvaged run stood on; None when `commit` is no salvage."""
+    named = text(repo.root, "log", "-1", "--format=%(trailers:key=Harness-Head,valueonly,only)", commit).strip()
+    found = git(repo.root, "rev-parse", "--verify", "--quiet", f"{commit}^1^1", accepts=(0, 1, 128)).output
+    return named if named and found.decode().strip() == named else None
 
 
 def restore_uncommitted(repo: Repository, worktree: Path, kept: str) -> None:

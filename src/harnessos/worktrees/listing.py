@@ -31,6 +31,16 @@ def serialised(repo: Repository) -> files.FileLock:
     return files.FileLock(repo.common / "harness-worktrees.lock", timeout=_PATIENCE)
 
 
+def add(repo: Repository, path: Path, commit: str, *how: str) -> None:
+    """Add a worktree at `path` that stands on `commit`; `how` are options of `git worktree add`.
+
+    Only the registration takes its turn, the files are written beside those of others.
+    """
+    with serialised(repo):
+        git(repo.root, "worktree", "add", "--quiet", "--no-checkout", *how, str(path), commit, writes=True)
+    git(path, "reset", "--quiet", "--hard", writes=True)
+
+
 def list_worktrees(repo: Repository) -> tuple[Listed, ...]:
     """Read `git worktree list`, main checkout first."""
     answer = git(repo.root, "worktree", "list", "--porcelain", "-z", accepts=(0, _USAGE))
@@ -44,6 +54,15 @@ def find(repo: Repository, path: Path) -> Listed | None:
     """Return git's entry for the worktree at `path`, also when its folder is gone."""
     wanted = path.resolve()
     return next((entry for entry in list_worktrees(repo) if entry.path.resolve() == wanted), None)
+
+
+def git_dir_of(repo: Repository, worktree: Path) -> Path | None:
+    """Return git's own folder of a linked worktree, found from the repository's side: agents do delete `.git` files."""
+    wanted = worktree.resolve() / ".git"
+    for pointer in sorted((repo.common / "worktrees").glob("*/gitdir")):
+        if Path(os.fsdecode(pointer.read_bytes()).rstrip("\n")) == wanted:
+            return pointer.parent
+    return None
 
 
 def parse(output: bytes) -> tuple[Listed, ...]:

@@ -13,8 +13,6 @@ from harnessos.worktrees.listing import find, list_worktrees, serialised
 from harnessos.worktrees.naming import BRANCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harnessos.worktrees.repository import Repository
 
 _PROC = Path("/proc")
@@ -36,10 +34,11 @@ def remove(repo: Repository, path: Path, branch: str, *, salvaged: bool) -> None
         )
     if not branch.startswith(BRANCHES):
         raise WorktreeProblem(f"{branch} is not a branch the harness made", path=str(path), branch=branch)
+    path = path.resolve()
     listed = find(repo, path)
     if listed is None and path.exists():
         raise WorktreeProblem(f"{path} is no worktree of {repo.root}", hint="look what it is", path=str(path))
-    if path.resolve() == repo.root:
+    if path == repo.root:
         raise WorktreeProblem(f"{path} is the main checkout", path=str(path))
     if listed is not None and listed.locked:
         raise WorktreeProblem(f"{path} is locked", hint=f"`git worktree unlock {path}`", path=str(path))
@@ -62,14 +61,15 @@ def dismantle(repo: Repository, path: Path) -> None:
     The folder moves aside first, so nobody, a later salvage least of all, takes a half-deleted one for the work.
     """
     going = path.with_name(path.name + _GOING)
+    if going.exists():
+        _delete(going)
+    if path.exists():
+        path.rename(going)
     with serialised(repo):
-        if going.exists():
-            _delete(going)
-        if path.exists():
-            path.rename(going)
-            _delete(going)
         if find(repo, path) is not None:
             git(repo.root, "worktree", "remove", "--force", "--force", str(path), writes=True)
+    if going.exists():
+        _delete(going)
 
 
 def delete_branch(repo: Repository, branch: str) -> None:
@@ -106,13 +106,12 @@ def holders_of(folder: Path) -> tuple[int, ...]:
 
 def _delete(folder: Path) -> None:
     """Delete a tree, also one with folders that were made read-only (module caches are)."""
-
-    def retry(action: Callable[[str], object], place: str, _: object) -> None:
-        Path(place).parent.chmod(0o700)
-        if Path(place).is_dir() and not Path(place).is_symlink():
-            Path(place).chmod(0o700)
-            shutil.rmtree(place)
-        else:
-            action(place)
-
-    shutil.rmtree(folder, onerror=retry)
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        folder.chmod(0o700)
+        for parent, below, _ in os.walk(folder):
+            for place in (Path(parent, name) for name in below):
+                if not place.is_symlink():
+                    place.chmod(0o700)
+        shutil.rmtree(folder)

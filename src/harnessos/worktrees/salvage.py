@@ -14,11 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.worktrees.changes import status
+from harnessos.errors import WorktreeProblem
+from harnessos.worktrees.changes import state_of
 from harnessos.worktrees.git import git, names, signature, text
+from harnessos.worktrees.listing import git_dir_of
 from harnessos.worktrees.naming import BRANCHES, SALVAGE, from_ref_part, ref_part, salvage_ref
-from harnessos.worktrees.repository import has_commit, is_ancestor
-from harnessos.worktrees.staging import stage_everything, top_of
+from harnessos.worktrees.repository import is_ancestor
+from harnessos.worktrees.staging import stage_everything
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +65,14 @@ def salvage(repo: Repository, worktree_path: Path, run_id: str, base: str) -> Sa
     """
     ref, kept = salvage_ref(run_id), find_salvage(repo, run_id)
     tip = _branch_tip(repo, run_id)
-    snapshot = _snapshot(worktree_path) if (worktree_path / ".git").exists() else _of_branch(repo, tip)
+    gone = not worktree_path.exists()
+    snapshot = (
+        _of_branch(repo, tip)
+        if gone
+        else _snapshot(_known_git_dir(repo, worktree_path), worktree_path.resolve(), tip or base)
+    )
     if snapshot is None:
         return kept
-    gone = not worktree_path.exists()
     if gone and kept is not None and is_ancestor(repo, snapshot.head, kept.commit):
         return kept
     commits = int(text(repo.root, "rev-list", "--count", snapshot.head, *([tip] if tip else []), f"^{base}"))
@@ -90,17 +96,30 @@ def list_salvage(repo: Repository) -> tuple[Salvage, ...]:
     return _read(repo, SALVAGE)
 
 
-def _snapshot(worktree: Path) -> _Snapshot:
-    top = top_of(worktree)
-    state = status(top)
-    index = Path(os.fsdecode(git(top, "rev-parse", "--absolute-git-dir").output).rstrip("\n")) / "index"
+def _known_git_dir(repo: Repository, worktree: Path) -> Path:
+    found = git_dir_of(repo, worktree)
+    if found is None:
+        raise WorktreeProblem(
+            f"git does not know {worktree} as a worktree of {repo.root}, so its work cannot be kept there",
+            hint="look what it is, and copy what you need",
+            path=str(worktree),
+        )
+    return found
+
+
+def _snapshot(git_dir: Path, top: Path, otherwise: str) -> _Snapshot:
+    """Store the state of a worktree; `otherwise` stands in for HEAD where the agent began a branch without commits."""
+    index = git_dir / "index"
     with tempfile.TemporaryDirectory(prefix="harness-salvage-") as folder:
         copy = Path(folder) / "index"
-        env = {"GIT_INDEX_FILE": str(copy)}
+        here = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(top)}
+        env = {**here, "GIT_INDEX_FILE": str(copy)}
+        state = state_of(top, here)
+        head = state.head.commit or otherwise
         if index.is_file():
             shutil.copy2(index, copy)
         else:
-            git(top, "read-tree", state.head.commit, writes=True, env=env)
+            git(top, "read-tree", head, writes=True, env=env)
         unmerged = git(top, "ls-files", "-z", "--unmerged", env=env).output
         if unmerged:
             git(
@@ -110,14 +129,14 @@ def _snapshot(worktree: Path) -> _Snapshot:
                 "--index-info",
                 writes=True,
                 env=env,
-                stdin=_ours(unmerged, state.head.commit),
+                stdin=_ours(unmerged, head),
             )
         index_tree = text(top, "write-tree", env=env)
-        stage_everything(top, env)
+        stage_everything(top, env, head)
         work_tree = text(top, "write-tree", env=env)
     # a repository inside the worktree is no work of this repository and cannot be kept in it
     untracked = sum(not path.endswith("/") for path in state.untracked)
-    return _Snapshot(state.head.commit, index_tree, work_tree, len(state.staged), len(state.unstaged), untracked)
+    return _Snapshot(head, index_tree, work_tree, len(state.staged), len(state.unstaged), untracked)
 
 
 def _ours(unmerged: bytes, head: str) -> bytes:
@@ -179,7 +198,7 @@ def _read(repo: Repository, pattern: str) -> tuple[Salvage, ...]:
     found = []
     for ref, commit, message in zip(fields[:-1:3], fields[1::3], fields[2::3], strict=False):
         notes = dict(_NOTE.findall(message))
-        if "Head" in notes and has_commit(repo, notes["Head"]):
+        if "Head" in notes:
             counts = (int(notes.get(name, 0)) for name in ("Commits", "Staged", "Unstaged", "Untracked"))
             found.append(Salvage(ref.strip("\n"), commit, notes["Head"], notes.get("Base", ""), *counts))
     return tuple(found)

@@ -23,10 +23,10 @@ def nested_repositories(checkout: Path) -> tuple[str, ...]:
     """Return the repositories inside `checkout` that are no submodules; the harness never stages them."""
     top = top_of(checkout)
     strays = {path.rstrip("/") for path in untracked(top) if path.endswith("/")}
-    return tuple(sorted(strays | set(_stray_gitlinks(top, None))))
+    return tuple(sorted(strays | set(_stray_gitlinks(top, None, "HEAD"))))
 
 
-def stage_everything(top: Path, env: Mapping[str, str] | None = None) -> None:
+def stage_everything(top: Path, env: Mapping[str, str] | None = None, head: str = "HEAD") -> None:
     """Stage every change, deletion and new file that is not ignored.
 
     Nested repositories stay out, even where somebody staged one: a link to a commit that this repository
@@ -37,7 +37,7 @@ def stage_everything(top: Path, env: Mapping[str, str] | None = None) -> None:
     if fresh:
         listed = ("--pathspec-from-file=-", "--pathspec-file-nul")
         git(top, "add", *listed, writes=True, env=env, stdin=joined(fresh))
-    if strays := _stray_gitlinks(top, env):
+    if strays := _stray_gitlinks(top, env, head):
         git(top, "update-index", "-z", "--force-remove", "--stdin", writes=True, env=env, stdin=joined(strays))
 
 
@@ -46,15 +46,15 @@ def top_of(checkout: Path) -> Path:
     return checkout / text(checkout, "rev-parse", "--show-toplevel")
 
 
-def _stray_gitlinks(top: Path, env: Mapping[str, str] | None) -> list[str]:
-    """Return gitlinks in the index that HEAD does not have and `.gitmodules` does not explain."""
-    fields = names(git(top, "diff-index", "--cached", "--raw", "-z", "--no-renames", "HEAD", "--", env=env).output)
+def _stray_gitlinks(top: Path, env: Mapping[str, str] | None, head: str) -> list[str]:
+    """Return gitlinks in the index that `head` does not have and `.gitmodules` does not explain."""
+    fields = names(git(top, "diff-index", "--cached", "--raw", "-z", "--no-renames", head, "--", env=env).output)
     pairs = zip(fields[::2], fields[1::2], strict=True)
     links = [path for described, path in pairs if described.split(" ")[1] == _GITLINK]
     if not links:
         return []
     modules = git(top, "config", "--file", ".gitmodules", "-z", "--get-regexp", r"\.path$", accepts=(0, 1, 128)).output
     known = {entry.partition("\n")[2] for entry in names(modules)}
-    in_head = git(top, "ls-tree", "-r", "-z", "HEAD").output
+    in_head = git(top, "ls-tree", "-r", "-z", head, env=env).output
     known |= {os.fsdecode(line).partition("\t")[2] for line in in_head.split(b"\0") if line.startswith(b"160000 ")}
     return [path for path in links if path not in known]
