@@ -54,17 +54,16 @@ def _read_bytes(path: Path, limit: int) -> bytes | None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         hint = "check the spelling" if isinstance(error, OSError) and error.errno == errno.ENOENT else None
         raise NotAFile(f"{path}: {reason}", hint=hint, path=str(path)) from error
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
             raise NotAFile(f"{path}: is {kind}", hint="name a file", path=str(path))
-        if status.st_size > limit:
-            return None
-        try:
-            return _read_all(file.fileno(), limit)
-        except OSError as error:
-            raise NotAFile(f"{path}: {error.strerror}", path=str(path)) from error
+        return None if status.st_size > limit else _read_all(handle, limit)
+    except OSError as error:
+        raise NotAFile(f"{path}: {error.strerror}", path=str(path)) from error
+    finally:
+        os.close(handle)
 
 
 def _read_all(handle: int, limit: int) -> bytes | None:

@@ -31,6 +31,7 @@ MAX_VALUES = 4_000_000
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -66,8 +67,10 @@ def load_yaml(text: str, progress: Callable[[int, int], None] | None = None, fir
         return Loaded(None, [refused.problem])
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        # What is missing at the end is said of the last line that holds something.
+        line = min(mark.line, text.rstrip().count("\n")) + first_line if mark else None
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        return Loaded(None, [Problem("", f"is not YAML: {said}", mark.line + first_line if mark else None)])
+        return Loaded(None, [Problem("", f"is not YAML: {said}", line)])
     except (YAMLError, ValueError, OverflowError, RecursionError) as error:
         said = str(error).strip().split("\n", maxsplit=1)[0]
         return Loaded(None, [Problem("", f"is not YAML: {said}")])
@@ -135,7 +138,7 @@ class _Builder:
         if self._expects_key():
             self._key(event)
             return
-        text = str(event.value)
+        text = _whole(str(event.value))
         self._put(text if tag or event.style else _plain(text), 1, event)
         if event.anchor:
             self._anchors[event.anchor] = (text if tag or event.style else _plain(text), 1)
@@ -146,7 +149,7 @@ class _Builder:
     def _key(self, event: ScalarEvent) -> None:
         owner = self._stack[-1].value
         assert isinstance(owner, Marked)
-        name = str(event.value)
+        name = _whole(str(event.value))
         line = self._line(event)
         if name == "<<" and not event.style:
             raise _Refused("uses a merge key (<<), which is not read here: write the fields out", line)
@@ -200,6 +203,13 @@ class _Builder:
         assert name is not None
         owner[name] = value
         self._keys[-1] = None
+
+
+def _whole(text: str) -> str:
+    """Join the two halves that JSON, which is YAML too, writes for a character beyond the first 65,536."""
+    if text.isascii() or not _PAIR.search(text):
+        return text
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def _copy(value: object) -> object:

@@ -16,7 +16,7 @@ _STRICT = ConfigDict(strict=True, extra="forbid")
 
 Count = Annotated[int, Field(ge=1, le=2**53 - 1)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Environment = dict[VariableName, str]
+Environment = Annotated[dict[VariableName, str], Field(json_schema_extra={"additionalProperties": False})]
 
 
 @with_config(_LENIENT)

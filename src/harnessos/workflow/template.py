@@ -94,8 +94,8 @@ def compile_prompt(text: str, file: str, first_line: int = 1) -> Prompt:
         template = _environment().from_string(text)
         unknown = _unknown(template, text, first_line)
     except (LiquidError, RecursionError, ValueError, TypeError, IndexError) as error:
-        problem = Problem("", _said(error), _line(error, first_line))
-        raise bad_workflow(file, "template_parse_error", [problem]) from error
+        line = _line(error, first_line) or first_line + text.rstrip().count("\n")
+        raise bad_workflow(file, "template_parse_error", [Problem("", _said(error), line)]) from error
     if unknown:
         raise bad_workflow(file, "template_render_error", unknown)
     return Prompt(template, file, first_line)
