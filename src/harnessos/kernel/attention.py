@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harnessos import errors
 from harnessos.kernel.events import Cause
-from harnessos.store.transaction import Transaction
+from harnessos.store.transaction import Row, Transaction
 
 
 def ask(
@@ -37,7 +39,7 @@ def resolve(tx: Transaction, attention_id: str, cause: Cause) -> None:
     tx.run("attention_resolve", id=attention_id, now=tx.now, by=str(cause.actor))
 
 
-def take_unsent(tx: Transaction, most: int = 20) -> list[dict[str, object]]:
-    """Return entries that nobody was notified of, each to exactly one caller."""
-    rows = tx.all("attention_unsent", most=most)
+def take_unsent(tx: Transaction, keys: Sequence[str], most: int = 20) -> list[Row]:
+    """Return entries of these projects (keys) that nobody was notified of, each to exactly one caller."""
+    rows = [row for row in tx.all("attention_unsent", most=most) if row["project"] in keys]
     return [row for row in rows if tx.run("attention_sent", id=row["id"], now=tx.now) == 1]

@@ -91,9 +91,11 @@ def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
 def settle(tx: Transaction, run: Row) -> int:
     """Turn an ended run's reservation into what it used; return its wall time in ms.
 
-    Spend that a runner did not report is charged in full where money was reserved.
+    Spend that a runner did not report is charged in full where money was reserved. A lost run is charged up to the
+    end of its lease: what came after may be a machine that slept.
     """
-    used = max(0, run["ended_at"] - run["started_at"])
+    ended = min(run["ended_at"], run["expires_at"]) if run["outcome"] == "lost" else run["ended_at"]
+    used = max(0, ended - run["started_at"])
     usd = run["spent_usd"] if run["spent_usd"] is not None else run["reserved_usd"]
     tx.run(
         "budget_settle",

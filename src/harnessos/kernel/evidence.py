@@ -78,8 +78,10 @@ def accept(tx: Transaction, lease: Lease, decision: Decision, cause: Cause, clos
     recorded = tx.one("verdict_last", run=lease.run_id, one=1)
     if decision.verdict not in ENDING or recorded is None or recorded["verdict"] != decision.verdict.value:
         raise ValueError(f"the run has no recorded verdict {decision.verdict.value}")
+    if closing.commit is not None and closing.commit != recorded["subject"]:
+        raise ValueError(f"the verdict is about {recorded['subject']}, not about another commit ({closing.commit})")
     end = Ended(Outcome.SUCCESS, decision.reason, decision.verdict.value)
-    return ending.finish(tx, lease, end, cause, closing)
+    return ending.finish(tx, lease, end, cause, closing._replace(commit=recorded["subject"]))
 
 
 def reject(tx: Transaction, lease: Lease, cause: Cause) -> tuple[int, int]:

@@ -34,9 +34,10 @@ def plan(tx: Transaction, lease: Lease, kind: str, target: str, detail: Mapping[
 
 
 def confirm(tx: Transaction, lease: Lease, intent: str, detail: Mapping[str, object] | None = None) -> None:
-    """The act was done, and the run still holds its lease."""
+    """The act was done, and the run that planned it still holds its lease. Saying so twice is harmless."""
     runs.heartbeat(tx, lease)
-    settle(tx, intent, "confirmed", detail)
+    if not tx.run("intent_confirm", id=intent, run=lease.run_id, detail_json=json.dumps(detail or {}), now=tx.now):
+        runs.lost(lease)
 
 
 def settle(tx: Transaction, intent: str, state: str, detail: Mapping[str, object] | None = None) -> bool:

@@ -98,8 +98,15 @@ def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
 
 
 def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
-    """Block an issue that nobody works at, for a reason only a person can lift (`retry` does)."""
+    """Block an issue that nobody works at, for a reason only a person can lift (`retry` does).
+
+    `operator:<text>` is a person's own; `merge_conflict:<id>` is what the harness found, whoever asked it.
+    """
+    if reason.startswith("operator:"):
+        only_operator(cause, "block an issue", f"harness issue block {identifier}")
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    if issue["status"] == Status.IN_PROGRESS:
+        raise errors.IllegalMove(f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}")
     changes = {"status": Status.BLOCKED.value, "blocked_reason": reason}
     new = issues.change(tx, issue, "issue.blocked", cause, changes)
     attention.ask(
@@ -120,25 +127,56 @@ def approve(tx: Transaction, identifier: str, name: str | None, state: str, note
     `state` is approved, rejected or waived. Accepting a judged commit makes the issue done without running anything.
     """
     only_operator(cause, "approve", f"harness issue approve {identifier}")
+    _known_state(state)
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     wanted = [row for row in tx.all("approval_of_issue", issue=issue["id"]) if name in (None, row["name"])]
     if name is None and issue["blocked_reason"] in ("approval:review", "approval:unverified"):
         return _accept(tx, issue, state, note, cause)
     if not wanted:
         raise errors.UnknownIdentifier(f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}")
-    open_before = issue["approvals_open"]
-    for row in wanted:
-        was = row["required"] and row["state"] in ("pending", "rejected")
-        tx.run("approval_decide", id=row["id"], state=state, by=str(cause.actor), now=tx.now, note=note, subject=None)
-        now_open = row["required"] and state == "rejected"
-        open_before += int(bool(now_open)) - int(bool(was))
+    still_open = issue["approvals_open"] + _decide(tx, wanted, state, note, cause)
     data = {"approvals": [row["name"] for row in wanted], "state": state, "note": note}
-    moving = issue["status"] == Status.READY and open_before > 0
-    changes: dict[str, object] = {"approvals_open": open_before}
-    if moving:
+    changes: dict[str, object] = {"approvals_open": still_open}
+    if issue["status"] == Status.READY and still_open:
         changes["status"] = Status.PENDING.value
     new = issues.change(tx, issue, f"approval.{state}", cause, changes, data)
     return settling.settle_one(tx, new, cause)
+
+
+def approve_milestone(tx: Transaction, milestone_id: str, name: str | None, state: str, note: str, cause: Cause) -> None:
+    """Decide an approval that a milestone asks for (all of them without a name); its issues move accordingly."""
+    milestone = tx.one("milestone_lock", id=milestone_id)
+    if milestone is None:
+        raise errors.UnknownIdentifier(f"there is no milestone {milestone_id}", hint="`harness status` lists them")
+    key = milestone["key"]
+    only_operator(cause, "approve", f"harness issue approve --milestone {key}")
+    _known_state(state)
+    wanted = [row for row in tx.all("approval_of_milestone", milestone=milestone_id) if name in (None, row["name"])]
+    if not wanted:
+        raise errors.UnknownIdentifier(f"milestone {key} has no approval {name or 'to decide'}", hint="`harness status`")
+    still_open = milestone["approvals_open"] + _decide(tx, wanted, state, note, cause)
+    settling.release(tx, milestone, milestone["unmet"], still_open)
+    data = {"milestone": key, "approvals": [row["name"] for row in wanted], "state": state, "note": note}
+    events.note(tx, ("campaign", milestone["campaign_id"]), f"approval.{state}", cause, data)
+    settling.step(tx, milestone["project_id"], cause)
+
+
+def _decide(tx: Transaction, wanted: list[Row], state: str, note: str, cause: Cause) -> int:
+    """Write the decision; return by how many the open required approvals grew."""
+    grown = 0
+    for row in wanted:
+        tx.run("approval_decide", id=row["id"], state=state, by=str(cause.actor), now=tx.now, note=note, subject=None)
+        grown += row["required"] * ((state in _OPEN) - (row["state"] in _OPEN))
+    return grown
+
+
+def _known_state(state: str) -> None:
+    if state not in _DECISIONS:
+        raise errors.BadContent(f"an approval cannot be {state!r}, only {', '.join(_DECISIONS)}")
+
+
+_OPEN = ("pending", "rejected")
+_DECISIONS = ("approved", "rejected", "waived")
 
 
 def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:

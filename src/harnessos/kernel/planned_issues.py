@@ -192,19 +192,18 @@ def depend(tx: Transaction, issue: Row, *, add: set[str], drop: set[str], cause:
     """Add and drop dependencies (ids) of an issue, and move it to where it then rests."""
     unmet, broken = issue["unmet"], issue["broken"]
     for edge in tx.all("issue_dependencies", issue=issue["id"]):
+        add = add - {edge["depends_on_id"]}
         if edge["depends_on_id"] in drop:
             tx.run("issue_undepend", issue=issue["id"], on=edge["depends_on_id"])
             unmet -= edge["state"] == 0
             broken -= edge["state"] == 2
     for on in sorted(add):
-        other = tx.one("issue_by_id", id=on)
-        assert other is not None
+        other = issues.lock(tx, on)  # its end must not slip between this look and the new edge
         state = {"done": 1, "failed": 2, "cancelled": 2}.get(other["status"], 0)
         tx.run("issue_depend", issue=issue["id"], on=on, state=state)
         unmet += state == 0
         broken += state == 2
-    tx.run("issue_waits", id=issue["id"], unmet=unmet, broken=broken)
-    return settling.settle_one(tx, {**issue, "unmet": unmet, "broken": broken}, cause)
+    return settling.waits(tx, issue, unmet, broken, cause)
 
 
 def untouched(issue: Row) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harnessos import errors
-from harnessos.kernel import campaigns, planned_issues, settling
+from harnessos.kernel import campaigns, issues, planned_issues, settling
 from harnessos.kernel.events import Cause
 from harnessos.model.plan import Plan, PlannedMilestone
 from harnessos.model.policy import as_document
@@ -105,7 +105,7 @@ def _depend_milestone(
     known = {edge["depends_on_id"] for edge in tx.all("milestone_dependencies", milestone=milestone["id"])}
     wanted = [rows[other] for other in planned.depends_on]
     for stored in planned.depends_on_ids:
-        row = tx.one("milestone_by_id", id=stored)
+        row = tx.one("milestone_lock", id=stored)
         if row is None or row["project_id"] != project["id"]:
             raise errors.BadPlan(f"milestones[{number}].depends_on_milestone_ids: there is no milestone {stored}")
         wanted.append(row)
@@ -139,8 +139,9 @@ def _stored_dependencies(tx: Transaction, project: Row, plan: Plan) -> Mapping[s
             row = found.get(identifier) or tx.one("issue_by_identifier", identifier=identifier)
             if row is None or row["project_id"] != project["id"]:
                 problems.append(f"issues[{number}] ({planned.task}): depends_on_ids: there is no issue {identifier}")
-            else:
-                found[identifier] = row
+            elif identifier not in found:
+                # Locked, so that its end cannot slip between this look and the new edge.
+                found[identifier] = issues.lock(tx, row["id"])
     if problems:
         raise errors.BadPlan("; ".join(problems), causes=problems)
     return found

@@ -58,6 +58,13 @@ def locate(tx: Transaction, project: Row, machine_id: str, path: str, cause: Cau
         events.note(tx, ("project", project["id"]), "project.located", cause, data)
 
 
+def relocate(tx: Transaction, project: Row, machine_id: str, old: str, path: str, cause: Cause) -> None:
+    """Record that a checkout was moved on that machine; a place nobody recorded is left to `locate`."""
+    if tx.run("project_relocate", project=project["id"], machine_id=machine_id, path=path, old=old):
+        data = {"machine": machine_id, "from": old, "path": path}
+        events.note(tx, ("project", project["id"]), "project.moved", cause, data)
+
+
 def trust(tx: Transaction, project: Row, machine_id: str, user: str | None, cause: Cause) -> None:
     """Let this project's workflow, hooks and gates run commands for `user` on that machine; None takes it back."""
     if user is None:

@@ -7,7 +7,7 @@ Each edge carries the state it was last told, which makes every step repeatable.
 
 from __future__ import annotations
 
-from harnessos.kernel import issues
+from harnessos.kernel import attention, events, issues
 from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status, check_move
 from harnessos.model.milestone import status_of
@@ -54,18 +54,47 @@ def drain(store: Store, project_id: str, cause: Cause, most: int = AT_ONCE) -> N
 
 
 def _issue(tx: Transaction, issue_id: str, cause: Cause, most: int) -> int:
-    issue = tx.one("issue_by_id", id=issue_id)
-    assert issue is not None
+    # Locked, so that the status cannot move while its dependents are told of it.
+    issue = issues.lock(tx, issue_id)
     state = _EDGE.get(issue["status"], 0)
     edges = tx.all("issue_dependents", id=issue_id, state=state, most=most)
     for edge in edges:
-        tx.run("issue_settle", issue=edge["issue_id"], on=issue_id, state=state)
         dependent = issues.lock(tx, edge["issue_id"])
+        if not tx.run("issue_settle", issue=edge["issue_id"], on=issue_id, state=state, seen=edge["state"]):
+            continue  # someone else settled or dropped this edge before the lock was ours
         unmet = dependent["unmet"] + (state == 0) - (edge["state"] == 0)
         broken = dependent["broken"] + (state == 2) - (edge["state"] == 2)
-        tx.run("issue_waits", id=dependent["id"], unmet=unmet, broken=broken)
-        settle_one(tx, {**dependent, "unmet": unmet, "broken": broken}, cause)
+        waits(tx, dependent, unmet, broken, cause)
+        if state != 1 and dependent["status"] == Status.IN_PROGRESS:
+            _flag(tx, dependent, issue, cause)
     return len(edges)
+
+
+def _flag(tx: Transaction, running: Row, dependency: Row, cause: Cause) -> None:
+    """Say that a running issue builds on something that no longer stands; its run goes on."""
+    on, status = dependency["identifier"], dependency["status"]
+    events.note(tx, ("issue", running["id"]), "issue.flagged", cause, {"dependency": on, "status": status})
+    attention.ask(
+        tx,
+        running["project_id"],
+        running["id"],
+        kind="flagged",
+        dedup=f"flagged/{running['id']}/{on}",
+        question=f"{running['identifier']} is being worked on, but {on}, which it builds on, is {status} now",
+        command=f"harness issue cancel {running['identifier']}",
+    )
+
+
+def waits(tx: Transaction, issue: Row, unmet: int, broken: int, cause: Cause) -> Row:
+    """Record what an issue now waits for and move it to where it then rests; return its row.
+
+    A move carries the new counts in its own statement: no row may ever be ready and waiting, not even in between.
+    """
+    fresh = {**issue, "unmet": unmet, "broken": broken}
+    settled = settle_one(tx, fresh, cause)
+    if settled is fresh:
+        tx.run("issue_waits", id=issue["id"], unmet=unmet, broken=broken)
+    return settled
 
 
 def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
@@ -76,7 +105,9 @@ def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
             return issue
         status, reason = issues.rest(tx, issue)
         if status == issue["status"]:
-            return issue
+            if reason == issue["blocked_reason"]:
+                return issue
+            return issues.change(tx, issue, "issue.blocked", cause, {"blocked_reason": reason})
         if issue["status"] == Status.BLOCKED:
             # The table has no way from blocked to ready: an issue that is free again first waits, then is promoted.
             status, reason = Status.PENDING.value, None
@@ -89,14 +120,15 @@ def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
 
 
 def _milestone(tx: Transaction, milestone_id: str, project_id: str, most: int) -> int:
-    milestone = tx.one("milestone_by_id", id=milestone_id)
+    milestone = tx.one("milestone_lock", id=milestone_id)
     assert milestone is not None
     state = int(milestone["status"] == "done")
     edges = tx.all("milestone_dependents", id=milestone_id, state=state, most=most)
     for edge in edges:
-        tx.run("milestone_settle", milestone=edge["milestone_id"], on=milestone_id, state=state)
         dependent = tx.one("milestone_lock", id=edge["milestone_id"])
         assert dependent is not None
+        if not tx.run("milestone_settle", milestone=edge["milestone_id"], on=milestone_id, state=state):
+            continue
         unmet = dependent["unmet"] + (1 if state == 0 else -1)
         release(tx, dependent, unmet, dependent["approvals_open"])
     return len(edges)

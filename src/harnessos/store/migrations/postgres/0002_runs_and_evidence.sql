@@ -57,6 +57,8 @@ CREATE UNIQUE INDEX runs_live ON runs (issue_id) WHERE live = 1;
 CREATE INDEX runs_expiry ON runs (expires_at) WHERE live = 1;
 CREATE INDEX runs_holder ON runs (machine_id, id) WHERE live = 1;
 CREATE INDEX runs_project ON runs (project_id, id);
+CREATE INDEX runs_working ON runs (project_id, id) WHERE live = 1;
+CREATE INDEX runs_ended ON runs (project_id, ended_at, id) WHERE live = 0;
 
 CREATE TABLE run_files (
     project_id TEXT COLLATE "C" NOT NULL REFERENCES projects (id),

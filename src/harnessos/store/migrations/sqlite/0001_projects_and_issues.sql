@@ -152,7 +152,7 @@ CREATE TABLE issues (
     UNIQUE (project_id, number),
     CHECK ((status = 'blocked') = (blocked_reason IS NOT NULL)),
     CHECK (status <> 'ready' OR (unmet = 0 AND broken = 0 AND approvals_open = 0)),
-    CHECK (status <> 'done' OR verdict IN ('verified', 'unverified')),
+    CHECK (status <> 'done' OR coalesce(verdict, '') IN ('verified', 'unverified')),
     CHECK (parked = 0 OR status = 'ready')
 ) STRICT;
 CREATE INDEX issues_claim ON issues (lane_id, claim_rank, unbreached, deadline_key, created_at, id)
@@ -162,6 +162,9 @@ CREATE INDEX issues_waiting_files ON issues (parked_by) WHERE parked = 2;
 CREATE INDEX issues_due ON issues (project_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX issues_milestone ON issues (milestone_id, status, id);
 CREATE INDEX issues_status ON issues (project_id, status, number);
+CREATE INDEX issues_promotable ON issues (milestone_id, id)
+    WHERE status = 'pending' AND unmet = 0 AND broken = 0 AND approvals_open = 0;
+CREATE INDEX issues_recovery ON issues (project_id, claim_rank, id) WHERE status = 'ready' AND breaks > 0;
 CREATE UNIQUE INDEX issues_plan ON issues (project_id, plan_key, milestone_id, key) WHERE plan_key IS NOT NULL;
 
 CREATE TABLE issue_dependencies (
@@ -190,3 +193,4 @@ CREATE TABLE approvals (
 ) STRICT;
 CREATE UNIQUE INDEX approvals_issue ON approvals (issue_id, name) WHERE issue_id IS NOT NULL;
 CREATE UNIQUE INDEX approvals_milestone ON approvals (milestone_id, name) WHERE milestone_id IS NOT NULL;
+CREATE INDEX approvals_waiting ON approvals (project_id, id) WHERE required = 1 AND state = 'pending';

@@ -7,6 +7,11 @@ VALUES (:id, :run, :epoch, :kind, :target, 'open', :detail_json, :now);
 -- It was done, or undone.
 UPDATE intents SET state = :state, detail_json = :detail_json, settled_at = :now WHERE id = :id AND state = 'open';
 
+-- name: intent_confirm
+-- The run that planned it has done it.
+UPDATE intents SET state = 'confirmed', detail_json = :detail_json, settled_at = :now
+WHERE id = :id AND run_id = :run AND state IN ('open', 'confirmed');
+
 -- name: intent_open_of
 -- What a run had begun and nobody knows the end of.
 SELECT * FROM intents WHERE run_id = :run AND state = 'open' ORDER BY id LIMIT :most;

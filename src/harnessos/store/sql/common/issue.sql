@@ -112,8 +112,8 @@ SELECT issue_id, state FROM issue_dependencies
 WHERE depends_on_id = :id AND state <> :state ORDER BY issue_id LIMIT :most;
 
 -- name: issue_settle
--- Brings one edge up to date.
-UPDATE issue_dependencies SET state = :state WHERE issue_id = :issue AND depends_on_id = :on;
+-- Brings one edge up to date, if it is still as it was seen: two may settle at once.
+UPDATE issue_dependencies SET state = :state WHERE issue_id = :issue AND depends_on_id = :on AND state = :seen;
 
 -- name: issue_first_broken
 -- The failed or cancelled issue that keeps this one from ever starting.
@@ -155,3 +155,29 @@ ORDER BY i.id LIMIT :most;
 -- name: issue_waits
 -- What an issue waits for changed, not where it stands.
 UPDATE issues SET unmet = :unmet, broken = :broken WHERE id = :id;
+
+-- name: issue_done_in
+-- The finished issues of a milestone, in the order they were finished.
+SELECT id, identifier, accepted_commit FROM issues
+WHERE milestone_id = :milestone AND status = 'done' ORDER BY id LIMIT :most;
+
+-- name: issue_ready_list
+-- Ready issues in the claim order with what keeps each from being taken (for the dry run).
+SELECT i.identifier, i.task, i.effective_priority, i.parked, i.parked_by, i.not_before, i.files_json,
+    l.workload_class, l.capabilities, c.name AS campaign, c.status AS campaign_status
+FROM issues i JOIN lanes l ON l.id = i.lane_id JOIN campaigns c ON c.id = i.campaign_id
+WHERE i.project_id = :project AND i.status = 'ready'
+ORDER BY i.claim_rank, i.unbreached, i.deadline_key, i.created_at, i.id LIMIT :most;
+
+-- name: issue_any_ready
+-- Whether a ready issue is left that is not parked.
+SELECT i.id FROM issues i JOIN lanes l ON l.id = i.lane_id
+WHERE l.project_id = :project AND i.status = 'ready' AND i.parked = 0 LIMIT :one;
+
+-- name: issue_failed
+-- Failed issues of a project, for the exit code.
+SELECT identifier FROM issues WHERE project_id = :project AND status = 'failed' ORDER BY number LIMIT :most;
+
+-- name: issue_name
+-- The names of an issue and its project, for showing events.
+SELECT i.identifier, i.task, p.key FROM issues i JOIN projects p ON p.id = i.project_id WHERE i.id = :id;

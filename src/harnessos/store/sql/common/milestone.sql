@@ -59,5 +59,6 @@ SELECT milestone_id FROM milestone_dependencies
 WHERE depends_on_id = :id AND state <> :state ORDER BY milestone_id LIMIT :most;
 
 -- name: milestone_settle
--- Brings one edge up to date.
-UPDATE milestone_dependencies SET state = :state WHERE milestone_id = :milestone AND depends_on_id = :on;
+-- Brings one edge up to date, if it is still as it was seen: two may settle at once.
+UPDATE milestone_dependencies SET state = :state
+WHERE milestone_id = :milestone AND depends_on_id = :on AND state <> :state;

@@ -137,3 +137,30 @@ DELETE FROM run_files WHERE run_id = :run;
 -- name: run_folder_live
 -- The live run that works in this folder, for projects without git.
 SELECT id FROM runs WHERE live = 1 AND project_id = :project AND machine_id = :machine_id AND path = :path LIMIT :one;
+
+-- name: run_accepting
+-- The run whose commit an issue was accepted with.
+SELECT id, worktree FROM runs WHERE issue_id = :issue AND live = 0 AND commit_id = :commit_id
+ORDER BY epoch DESC LIMIT :one;
+
+-- name: run_last_salvage
+-- The newest salvaged work of an issue.
+SELECT salvage_ref, id FROM runs WHERE issue_id = :issue AND salvage_ref IS NOT NULL ORDER BY epoch DESC LIMIT :one;
+
+-- name: run_adopt
+-- A new process takes over a live run whose watcher is dead, under the same epoch.
+UPDATE runs SET machine_id = :machine_id, boot_id = :boot_id, pid = :pid, pid_started = :pid_started,
+    heartbeat_at = :now, expires_at = :now + ttl_ms, verifier = NULL
+WHERE id = :run AND epoch = :epoch AND live = 1 AND pid = :seen_pid AND pid_started = :seen_started
+    AND boot_id = :seen_boot;
+
+-- name: run_recoverable
+-- The first ready issue whose last run was lost, in the claim order.
+SELECT i.identifier FROM issues i
+WHERE i.project_id = :project AND i.status = 'ready' AND i.parked = 0
+    AND (SELECT r.outcome FROM runs r WHERE r.issue_id = i.id ORDER BY r.epoch DESC LIMIT :one) = 'lost'
+ORDER BY i.claim_rank, i.unbreached, i.deadline_key, i.created_at, i.id LIMIT :one;
+
+-- name: run_watch
+-- What the watcher of a live run must know: whether it is still its run, and whether someone asked it to stop.
+SELECT live, epoch, stop_request, progress_at, close_request FROM runs WHERE id = :run;

@@ -1,0 +1,192 @@
+"""One caller's harness: which ledger, which project, who acts. The store is opened when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate
+
+from harnessos import errors
+from harnessos.kernel.events import Cause
+from harnessos.model.run import Actor
+from harnessos.ports import Clock, Ids, SystemClock, SystemIds
+from harnessos.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.store.transaction import P, Row, Store, T, Transaction
+
+
+class Harness:
+    """Settings and everything made from them. `command` names in events what was called, such as `issue retry`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        command: str = "",
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self.settings = settings
+        self.environ = environ
+        self.command = command
+        self.clock = clock or SystemClock()
+        self.ids = ids or SystemIds()
+        self._given_clock = clock
+
+    @property
+    def actor(self) -> Actor:
+        """Return who acts: a person, unless a run's or a session's environment says that it is an agent."""
+        return actor_of(self.environ)
+
+    @property
+    def cause(self) -> Cause:
+        """Return what this call's events carry."""
+        return Cause(self.actor, self.command, self.environ.get("HARNESS_RUN_ID") or None)
+
+    @cached_property
+    def store(self) -> Store:
+        """Open the ledger that is meant here. Refused when a moved or copied registration names it."""
+        self._require_in_place()
+        return self.as_found
+
+    @cached_property
+    def as_found(self) -> Store:
+        """Open the ledger that the settings name, wherever its registration was made for (`init` mends that)."""
+        from harnessos.store.opening import open_store
+
+        return open_store(self.settings.store_url, clock=self._given_clock, ids=self.ids)
+
+    @cached_property
+    def reading(self) -> Store:
+        """Open the ledger for reading only: a newer schema that allows it is enough."""
+        from harnessos.store.opening import open_store
+
+        self._require_in_place()
+        return open_store(self.settings.store_url, clock=self._given_clock, ids=self.ids, write=False)
+
+    def _require_in_place(self) -> None:
+        registration = self.settings.registration
+        if registration is not None and self.settings.store_url == registration.store:
+            self.settings.require_in_place()
+
+    def write(self, command: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a kernel command in a write transaction."""
+        return self.store.write(command, *args, **kwargs)
+
+    def read(self, query: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query on one snapshot."""
+        store = self.store if "store" in self.__dict__ else self.reading
+        return store.read(query, *args, **kwargs)
+
+    def key(self, given: str | None) -> str:
+        """Return the key of the project that is meant, BadUsage when nothing says which."""
+        if given:
+            return given
+        if self.settings.project_key is None:
+            raise errors.BadUsage(
+                "which project? This folder is not registered for one",
+                hint="name it with --project KEY (`harness project list`), or `harness init PATH --key KEY`",
+            )
+        if self.settings.project_key == (self.settings.registration and self.settings.registration.project_key):
+            self.settings.require_in_place()
+        return self.settings.project_key
+
+    def project(self, given: str | None = None) -> Row:
+        """Return the row of the project that is meant, or raise UnknownIdentifier."""
+        from harnessos.kernel import projects
+
+        return self.read(projects.find, self.key(given))
+
+    @cached_property
+    def ground(self) -> Ground:
+        """Return what the dispatch room stands on: this store, machine and process, and who acts."""
+        from harnessos.dispatch.ground import Ground
+        from harnessos.processes import this_process
+
+        machine, home = this_process(), self.settings.home
+        return Ground(self.store, self.clock, self.ids, home, machine, self.actor, self.environ)
+
+    def token(self, given: str | None) -> str:
+        """Return the session's token: as given, from standard input for `-`, else HARNESS_SESSION_TOKEN."""
+        if given == "-":
+            import sys
+
+            given = sys.stdin.readline().strip()
+        token = given or self.environ.get("HARNESS_SESSION_TOKEN")
+        if not token:
+            raise errors.BadUsage(
+                "which session?", hint="--session TOKEN, --session - (standard input) or HARNESS_SESSION_TOKEN"
+            )
+        return token
+
+    def run_of(self, token: str) -> Row:
+        """Return the run that a session token stands for."""
+        from harnessos.kernel import runs
+
+        return self.store.read(runs.by_token, fingerprint(token))
+
+    def machine(self) -> str:
+        """Return this machine's id."""
+        from harnessos.processes import machine_id
+
+        return machine_id()
+
+    def place(self, project: Row) -> Path | None:
+        """Return where the project lies on this machine: the registered place if it is this project's, else the
+        only one the ledger knows; None when there is none or more than one.
+        """
+        registration = self.settings.registration
+        if registration is not None and registration.project_id == project["id"]:
+            return registration.path
+        known = [row for row in self.read(_locations, project["id"]) if row["machine_id"] == self.machine()]
+        return Path(known[0]["path"]) if len(known) == 1 else None
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.__dict__.pop("store", None)
+        for name in ("as_found", "reading"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+
+def _locations(tx: Transaction, project_id: str) -> list[Row]:
+    return tx.all("project_locations", project=project_id)
+
+
+def actor_of(environ: Mapping[str, str]) -> Actor:
+    """Return the actor an environment stands for."""
+    run, token = environ.get("HARNESS_RUN_ID"), environ.get("HARNESS_SESSION_TOKEN")
+    if run or token:
+        # Without a run the token's fingerprint tells sessions apart: an agent may cancel only what it planned itself.
+        return Actor("agent", run or fingerprint(token or "")[:12])
+    return Actor("operator", environ.get("USER", ""))
+
+
+def fingerprint(token: str) -> str:
+    """Return what the ledger keeps of a session token: its SHA-256, in hexadecimal digits."""
+    from hashlib import sha256
+
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def harness(
+    store: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    command: str = "",
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+) -> Harness:
+    """Find the settings for a caller and return its harness; nothing is opened yet."""
+    import os
+
+    environ = os.environ if environ is None else environ
+    settings = load(store, environ, cwd or Path.cwd())
+    return Harness(settings, environ, command, clock=clock, ids=ids)

@@ -1,0 +1,151 @@
+"""What a person does to projects, campaigns, issues, runs, budgets and the inbox: one kernel command each.
+
+After the commit, what depends on a changed issue learns of it as far as one call may.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple
+
+from harnessos import errors
+from harnessos.kernel import budgets, campaigns, issues, operations, projects, settling
+from harnessos.model.budget import utc_day
+from harnessos.model.gate import parse_gates
+from harnessos.model.issue import PRIORITIES
+from harnessos.model.plan import PlannedIssue, definition_hash
+from harnessos.model.policy import from_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from harnessos.app.harness import Harness
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import P, Row, Transaction
+
+
+class Edit(NamedTuple):
+    """Changes to an issue; None and empty leave as it is."""
+
+    task: str | None = None
+    description: str | None = None
+    priority: str | None = None
+    size: str | None = None
+    add: Sequence[str] = ()
+    drop: Sequence[str] = ()
+
+
+def require_operator(harness: Harness, what: str, command: str) -> None:
+    """Raise OperatorOnly, naming the command to give a person, when an agent calls."""
+    operations.only_operator(harness.cause, what, command)
+
+
+def change(
+    harness: Harness, command: Callable[Concatenate[Transaction, P], Row], *args: P.args, **kwargs: P.kwargs
+) -> Row:
+    """Run a kernel command that returns an issue's row, then tell its dependents; return the row."""
+    issue = harness.write(command, *args, **kwargs)
+    settling.drain(harness.store, issue["project_id"], harness.cause)
+    return issue
+
+
+def edit(tx: Transaction, identifier: str, wanted: Edit, cause: Cause) -> Row:
+    """Change an issue's texts, priority, size and dependencies in one go."""
+    issue = issues.find(tx, identifier)
+    columns: dict[str, Any] = {
+        name: value for name, value in (("task", wanted.task), ("description", wanted.description)) if value is not None
+    }
+    if wanted.task is not None and not wanted.task.strip():
+        raise errors.BadContent("a task needs words")
+    if wanted.priority is not None:
+        columns["priority"] = PRIORITIES.index(wanted.priority)
+    if wanted.size is not None:
+        operations.only_operator(
+            cause, "change an issue's size", f"harness issue edit {identifier} --size {wanted.size}"
+        )
+        columns["size"] = wanted.size
+    if columns:
+        definition = definition_hash(planned_of({**issue, **columns}))
+        issue = operations.edit(tx, identifier, columns, definition, cause)
+    if wanted.add or wanted.drop:
+        issue = operations.redepend(tx, identifier, list(wanted.add), list(wanted.drop), cause)
+    if not columns and not wanted.add and not wanted.drop:
+        raise errors.BadUsage("nothing to change", hint="`harness issue edit --help` lists what can be changed")
+    return issue
+
+
+def planned_of(issue: Row) -> PlannedIssue:
+    """Return a stored issue as a plan would have written it, so that the plan applied again finds it unchanged."""
+    problems: list[str] = []
+    gates = parse_gates(json.loads(issue["gates_json"]), "gates", problems)
+    if problems:
+        raise errors.BadDocument(f"the gates of {issue['identifier']} are damaged: {'; '.join(problems)}")
+    policy = json.loads(issue["policy_json"])
+    return PlannedIssue(
+        issue["task"],
+        issue["description"],
+        issue["priority"],
+        issue["size"],
+        issue["key"],
+        0,
+        gates=gates,
+        budget=json.loads(issue["budget_json"]),
+        labels=tuple(json.loads(issue["labels_json"])),
+        files=tuple(json.loads(issue["files_json"])),
+        policy=from_document(policy) if policy else None,
+        deadline_at=issue["deadline_at"],
+        metadata=json.loads(issue["metadata_json"]),
+    )
+
+
+def reset_breaker(tx: Transaction, identifier: str, cause: Cause) -> Row:
+    """Close an issue's breaker: the issue goes back to the queue with a fresh allowance."""
+    issue = issues.find(tx, identifier)
+    if issue["blocked_reason"] != "breaker:issue":
+        raise errors.IllegalMove(
+            f"{identifier} has no open breaker, it is {issue['status']}", hint=f"`harness why {identifier}`"
+        )
+    return operations.retry(tx, identifier, cause)
+
+
+def create_campaign(tx: Transaction, key: str, name: str, objective: str, cause: Cause) -> Row:
+    """Create a campaign in a project."""
+    return campaigns.create(tx, projects.find(tx, key)["id"], name, objective, {}, cause)
+
+
+def move_campaign(tx: Transaction, key: str, name: str, status: str, cause: Cause) -> Row:
+    """Pause, resume or archive a campaign; return its row."""
+    project = projects.find(tx, key)
+    campaigns.set_status(tx, campaigns.find(tx, project["id"], name), status, cause)
+    return campaigns.find(tx, project["id"], name)
+
+
+def trust(tx: Transaction, key: str, machine: str, user: str | None, cause: Cause) -> Row:
+    """Trust a project on this machine, or with `user` None take that back; return its row."""
+    project = projects.find(tx, key)
+    projects.trust(tx, project, machine, user, cause)
+    return project
+
+
+def set_cap(tx: Transaction, key: str, dimension: str, amount: str, cause: Cause) -> Mapping[str, Any]:
+    """Change a cap of a project; return its budget."""
+    budgets.set_cap(tx, projects.find(tx, key), dimension, amount, cause)
+    return budget(tx, key)
+
+
+def budget(tx: Transaction, key: str) -> dict[str, Any]:
+    """Return a project's caps and what of today's is used. `wall_ms` in ms, `usd` in millionths; None is unlimited.
+
+    Any: a JSON document.
+    """
+    project = projects.find(tx, key)
+    day = utc_day(tx.now)
+    scope = {"scope_kind": "project", "scope": project["id"]}
+    used = {row["dimension"]: row for row in tx.all("budget_lock", **scope, period=day)}
+    items = []
+    for row in tx.all("budget_caps", **scope):
+        today = used.get(row["dimension"], {"cap": row["cap"], "spent": 0, "reserved": 0})
+        left = None if today["cap"] is None else today["cap"] - today["spent"] - today["reserved"]
+        amounts = {name: today[name] for name in ("cap", "spent", "reserved")}
+        items.append({"dimension": row["dimension"], **amounts, "left": left, "set_by": row["set_by"]})
+    return {"project": project["key"], "day": day, "items": items}

@@ -1,0 +1,50 @@
+"""The one crossing between asyncio and threads: synchronous work runs in threads, and wakes the loop when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MOST_RUNS = 256
+
+
+class Bridge:
+    """Belongs to one running event loop. Threads are reused, and with them their connections to the ledger."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._ticks = ThreadPoolExecutor(1, "harness-tick")
+        self._runs = ThreadPoolExecutor(MOST_RUNS, "harness-run")
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run a tick's synchronous work in its thread and return its result."""
+        return await self._loop.run_in_executor(self._ticks, work)
+
+    def start(self, work: Callable[[], None]) -> Future[None]:
+        """Run long work in a thread; the loop is woken when it ends."""
+        future = self._runs.submit(work)
+        future.add_done_callback(lambda _: self.wake())
+        return future
+
+    def wake(self) -> None:
+        """Wake the loop, from any thread."""
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until somebody wakes the loop, at most `seconds`."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+        finally:
+            self._changed.clear()
+
+    def close(self) -> None:
+        """Wait for the threads and end them."""
+        self._runs.shutdown()
+        self._ticks.shutdown()

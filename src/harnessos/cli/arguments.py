@@ -1,0 +1,63 @@
+"""What a command takes, as values; `parser` turns the ones of the chosen command into argparse's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Argument(NamedTuple):
+    """One argument. `options` are those of argparse's add_argument. Any: they are of many types by design there."""
+
+    names: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+class Command(NamedTuple):
+    """A command of the table.
+
+    `words` is what one types after `harness`; `handler` is `module:function` in `harnessos.cli.commands`, called with
+    the Call (cli.call) and returning an exit code, None for 0. --store and --json are added to every command.
+    """
+
+    words: str
+    handler: str
+    help: str
+    arguments: tuple[Argument, ...] = ()
+
+
+def arg(*names: str, **options: Any) -> Argument:
+    """Return an argument; see argparse's add_argument. Any: as there."""
+    return Argument(names, options)
+
+
+def flag(name: str, text: str) -> Argument:
+    """Return an option that is there or not."""
+    return Argument((name,), {"action": "store_true", "help": text})
+
+
+def many(name: str, metavar: str, text: str) -> Argument:
+    """Return an option that may be given several times; a list, empty by default."""
+    return Argument((name,), {"action": "append", "default": [], "metavar": metavar, "help": text})
+
+
+STORE = arg("--store", metavar="URL", help="the ledger: sqlite:///PATH or postgresql://HOST/DATABASE")
+JSON = flag("--json", "print JSON; instants are milliseconds since the epoch, UTC")
+EVERYWHERE = (STORE, JSON)
+
+PROJECT = arg("--project", metavar="KEY", help="the project; else the one this folder is registered for")
+PROJECT_KEY = arg("project", metavar="KEY", nargs="?", help="the project; else the one this folder is registered for")
+CAMPAIGN = arg("--campaign", metavar="NAME", help="the campaign; else the plan's own, else `default`")
+FILE = arg("file", metavar="FILE", help="a YAML, JSON or TOML document")
+ISSUE = arg("issue", metavar="ISSUE", help="an identifier, such as DOCS-42")
+REASON = arg("--reason", metavar="TEXT", default="", help="why; it is recorded")
+NOTE = arg("--note", metavar="TEXT", default="", help="a sentence that is recorded")
+SESSION = arg(
+    "--session", metavar="TOKEN", help="the session's token, `-` for standard input; else HARNESS_SESSION_TOKEN"
+)
+DRY_RUN = flag("--dry-run", "say what would happen, and change nothing")
+FORCE = flag("--force", "do it although runs are live")
+LIMIT = arg("--limit", metavar="N", type=int, default=50, help="at most so many rows")
+CURSOR = arg("--cursor", metavar="CURSOR", default="", help="go on after the row where the last page ended")

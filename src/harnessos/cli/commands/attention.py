@@ -1,0 +1,28 @@
+"""`harness attention`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harnessos.app import listing
+from harnessos.cli.output import instant
+from harnessos.kernel import attention
+
+if TYPE_CHECKING:
+    from harnessos.cli.call import Call
+
+
+def list_all(call: Call) -> None:
+    """List what waits for a person."""
+    args = call.args
+    page = call.harness.read(listing.attention, call.harness.key(args.project), args.limit, args.cursor)
+    rows = [(item["id"], instant(item["created_at"]), item["question"], item["command"]) for item in page["items"]]
+    call.out.table(page, ("ENTRY", "SINCE", "QUESTION", "ANSWER WITH"), rows, "nothing waits for a person")
+    if page["cursor"] and not call.out.json:
+        call.out.note(f"more: --cursor {page['cursor']}")
+
+
+def resolve(call: Call) -> None:
+    """Settle an entry."""
+    call.harness.write(attention.resolve, call.args.entry, call.harness.cause)
+    call.out.show({"id": call.args.entry, "resolved": True}, f"{call.args.entry} is settled")

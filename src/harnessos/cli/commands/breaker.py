@@ -1,0 +1,28 @@
+"""`harness breaker`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harnessos.app import listing, operating
+from harnessos.cli.output import instant
+
+if TYPE_CHECKING:
+    from harnessos.cli.call import Call
+
+
+def list_all(call: Call) -> None:
+    """List the open ones."""
+    items = call.harness.read(listing.breakers, call.args.limit)
+    rows = [(item["scope"], item["reason"], instant(item["opened_at"]), item["reset"]) for item in items]
+    call.out.table(
+        {"items": items, "cursor": None}, ("SCOPE", "REASON", "SINCE", "RESET WITH"), rows, "no breaker is open"
+    )
+
+
+def reset(call: Call) -> None:
+    """Close an issue's breaker."""
+    issue = operating.change(call.harness, operating.reset_breaker, call.args.issue, call.harness.cause)
+    call.out.show(
+        {"identifier": issue["identifier"], "status": issue["status"]}, f"{issue['identifier']} is {issue['status']}"
+    )

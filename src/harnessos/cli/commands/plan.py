@@ -1,0 +1,44 @@
+"""`harness plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harnessos.app import planning
+
+if TYPE_CHECKING:
+    from harnessos.cli.call import Call
+
+
+def check(call: Call) -> None:
+    """Read a plan and say that it is right; what is wrong is an error that lists everything."""
+    from harnessos.plans.read import read_plan
+
+    plan = read_plan(Path(call.args.file))
+    document = {"valid": True, "milestones": len(plan.milestones), "issues": len(plan.issues)}
+    call.out.show(
+        document, f"{call.args.file} is right: {len(plan.issues)} issues in {len(plan.milestones)} milestones"
+    )
+
+
+def apply(call: Call) -> None:
+    """Write a plan into the ledger."""
+    done, warnings = planning.apply_file(call.harness, Path(call.args.file), call.args.project, call.args.campaign)
+    for warning in warnings:
+        call.out.note(f"warning: {warning}")
+    skipped = [{"identifier": identifier, "reason": reason} for identifier, reason in done.skipped]
+    document = {"created": done.created, "updated": done.updated, "unchanged": done.unchanged, "skipped": skipped}
+    counts = ", ".join(f"{len(issues)} {name}" for name, issues in done._asdict().items() if issues)
+    lines = [counts, *(f"  {entry['identifier']} skipped: {entry['reason']}" for entry in skipped)]
+    call.out.show(document, "\n".join(lines))
+
+
+def schema(call: Call) -> None:
+    """Print the JSON Schema of plans."""
+    import json
+
+    from harnessos.plans.schema import plan_schema
+
+    document = plan_schema()
+    call.out.show(document, json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,106 @@
+"""`harness session`, but for the two calls that agents make all the time: those are in `heartbeat`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harnessos.app import sessions
+from harnessos.app.sessions import Wish
+from harnessos.cli.output import dumps, instant
+from harnessos.errors import NothingReady
+
+if TYPE_CHECKING:
+    from harnessos.cli.call import Call
+
+_GOOD = ("verified", "unverified", None)
+
+
+def begin(call: Call) -> int:
+    """Take an issue."""
+    return _began(call, sessions.begin(call.harness, _wish(call.args)))
+
+
+def begin_recovery(call: Call) -> int:
+    """Take an issue whose last run was lost."""
+    return _began(call, sessions.begin(call.harness, _wish(call.args)._replace(recovery=True)))
+
+
+def close(call: Call) -> int:
+    """End the session; exit 1 when the work was not accepted."""
+    done = _close(call)
+    call.out.show(done, _sentence(done))
+    return 0 if done["verdict"] in _GOOD else 1
+
+
+def advance(call: Call) -> int:
+    """Close, then take the next issue of the same project; after `rejected` the session stays open, and nothing is taken."""
+    project = sessions.project_of(call.harness, call.harness.token(call.args.session))
+    done = _close(call)
+    if done["session_open"]:
+        call.out.show({"closed": done, "session": None, "reason": "the session is still open"}, _sentence(done))
+        return 0 if done["verdict"] in _GOOD else 1
+    if not call.out.json:
+        call.out.note(_sentence(done))
+    return _began(call, {"closed": done, **sessions.begin(call.harness, _wish(call.args)._replace(project=project))})
+
+
+def show(call: Call) -> None:
+    """Show the session."""
+    document = sessions.show(call.harness, call.harness.token(call.args.session), wait=call.args.wait)
+    session = document["session"]
+    until = f", lease until {instant(session['expires_at'])}" if session["live"] else f", {session['outcome']}"
+    told = f", verdict {session['verdict']}" if session["verdict"] else ""
+    call.out.show(document, f"{document['issue']['identifier']}: {session['phase']}{until}{told}")
+
+
+def _close(call: Call) -> dict[str, Any]:
+    args = call.args
+    return sessions.close(
+        call.harness,
+        call.harness.token(args.session),
+        args.outcome,
+        commit=args.commit,
+        reason=args.reason,
+        task_fault=args.task_fault,
+        cwd=Path.cwd(),
+    )
+
+
+def _wish(args: Any) -> Wish:
+    """Return what the arguments ask for. Any: a namespace."""
+    return Wish(
+        getattr(args, "project", None),
+        getattr(args, "issue", None),
+        args.agent,
+        args.ttl,
+        args.worktree,
+        args.host,
+        tuple(args.workload_class),
+        tuple(args.capability),
+    )
+
+
+def _began(call: Call, document: dict[str, Any]) -> int:
+    session = document["session"]
+    if session is None:
+        call.out.show(document, f"nothing to do: {document['reason']}")
+        return NothingReady.exit_code if call.args.fail_if_empty else 0
+    issue = document["issue"]
+    lines = [
+        f"{issue['identifier']}: {issue['task']}",
+        f"token     {session['token']}",
+        f"lease     until {instant(session['expires_at'])}; every call renews it",
+        *([f"worktree  {document['worktree']}"] if document["worktree"] else []),
+        f"briefing  {dumps(document['briefing'])}",
+    ]
+    call.out.show(document, "\n".join(lines))
+    return 0
+
+
+def _sentence(done: dict[str, Any]) -> str:
+    issue = done["issue"]
+    verdict = done["verdict"] or ("recorded" if done["session_open"] else "closed")
+    why = f": {done['reason']}" if done["reason"] else ""
+    further = "; the session is still open" if done["session_open"] else ""
+    return f"{issue['identifier']} {verdict}, the issue is {issue['status']}{further}{why}"

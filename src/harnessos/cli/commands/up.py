@@ -1,0 +1,90 @@
+"""`harness up`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harnessos import errors
+from harnessos.app import supervising
+from harnessos.app.supervising import Serve
+from harnessos.cli.output import clean, dumps
+from harnessos.services.supervisor import Ending, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.cli.call import Call
+
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+
+
+def up(call: Call) -> int:
+    """Serve projects until idle, until once through, or until a signal."""
+    args = call.args
+    wanted = Serve(args.project, Path(args.workflow) if args.workflow else None)
+    options = Options(args.until_idle, args.once, duration(args.max_wait), args.max_agents)
+    if args.dry_run:
+        return _dry_run(call, wanted, options)
+    if not call.out.json and sys.stdout.isatty():
+        from harnessos.cli.live import LiveTable
+
+        with LiveTable(call.harness) as table:
+            ending = supervising.serve(call.harness, wanted, options, table.tell)
+    else:
+        ending = supervising.serve(call.harness, wanted, options, _teller(json=call.out.json))
+    _summary(call, ending)
+    return ending.exit_code
+
+
+def _teller(*, json: bool) -> supervising.Tell:
+    def tell(event: Mapping[str, object]) -> None:
+        print(dumps(event) if json else clean(supervising.line(event), line=True), flush=True)
+
+    return tell
+
+
+def _summary(call: Call, ending: Ending) -> None:
+    document = {
+        "event": "up.ended",
+        "exit_code": ending.exit_code,
+        "failed": ending.failed,
+        "waiting": ending.waiting,
+        "timers": ending.timers,
+    }
+    words = {0: "done", 1: "something failed", 75: "stopped; there is more to do later"}[ending.exit_code]
+    lines = [words]
+    lines += [f"  failed: {identifier} (harness why {identifier})" for identifier in ending.failed]
+    lines += [f"  waits for you: {command}" for command in ending.waiting]
+    call.out.show(document, "\n".join(lines))
+
+
+def _dry_run(call: Call, wanted: Serve, options: Options) -> int:
+    choices = supervising.dry_run(call.harness, wanted, options, _teller(json=False) if not call.out.json else _quiet)
+    document = {
+        "projects": {
+            key: [{"identifier": c.identifier, "start": c.start, "reason": c.reason} for c in found]
+            for key, found in choices.items()
+        }
+    }
+    rows = [
+        [key, c.identifier, "start" if c.start else "wait", c.reason, c.task]
+        for key, found in choices.items()
+        for c in found
+    ]
+    call.out.table(document, ("project", "issue", "would", "reason", "task"), rows, "nothing is ready")
+    return 0
+
+
+def _quiet(event: Mapping[str, object]) -> None:
+    del event
+
+
+def duration(text: str) -> int:
+    """Return a time such as 90s, 10m or 2h in milliseconds."""
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if found is None:
+        raise errors.BadUsage(f"{text!r} is no time", hint="write it like 90s, 10m or 2h")
+    return int(found[1]) * _UNITS[found[2]]

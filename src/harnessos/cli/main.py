@@ -1,0 +1,93 @@
+"""The entry point: find the command in the table, parse its words, call its handler, turn errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from harnessos.cli.table import below, find
+from harnessos.errors import BadUsage, HarnessError
+
+if TYPE_CHECKING:
+    from harnessos.cli.arguments import Command
+
+INTERRUPTED = 130
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Only a HarnessError hides its traceback."""
+    words = sys.argv[1:] if words is None else words
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that is no text must not break an answer
+    try:
+        return _run(words)
+    except HarnessError as problem:
+        from harnessos.cli.output import show_error
+
+        show_error(problem, as_json="--json" in words)
+        return problem.exit_code
+    except BrokenPipeError:
+        # The reader has gone, as `head` does. What is still buffered must not be complained about at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help", "--version"):
+        return _about(words)
+    command, rest = find(words)
+    if command is None:
+        return _noun(words)
+    from harnessos.cli.parser import parser_of
+
+    return _call(command, parser_of(command).parse_args(rest))
+
+
+def _about(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        from harnessos.version import VERSION
+
+        print(VERSION)
+    else:
+        from harnessos.cli.help import overview
+
+        print(overview())
+    return 0 if words else BadUsage.exit_code
+
+
+def _noun(words: list[str]) -> int:
+    named = [word for word in words if not word.startswith("-")]
+    while named and not below(named):
+        named.pop()
+    known = words[: len(named)] == named and bool(named)
+    if known and set(words[len(named) :]) <= {"--help", "-h"}:
+        from harnessos.cli.help import of_noun
+
+        print(of_noun(named))
+        return 0 if len(words) > len(named) else BadUsage.exit_code
+    wrong = words[len(named)] if known else words[0]
+    start = f"harness {' '.join(named)} --help" if known else "harness --help"
+    raise BadUsage(f"there is no command {' '.join([*named, wrong])!r}", hint=f"`{start}` lists what there is")
+
+
+def _call(command: Command, args: object) -> int:
+    """Call the handler and see its answer out, so that a reader who has gone is noticed here."""
+    from importlib import import_module
+
+    from harnessos.app.harness import harness
+    from harnessos.cli.call import Call
+    from harnessos.cli.output import Output
+
+    module, _, function = command.handler.partition(":")
+    handler = getattr(import_module(f"harnessos.cli.commands.{module}"), function)
+    behind = harness(getattr(args, "store", None), command=command.words)
+    try:
+        code: int = handler(Call(args, behind, Output(json=bool(getattr(args, "json", False))))) or 0
+        sys.stdout.flush()
+        return code
+    finally:
+        behind.close()

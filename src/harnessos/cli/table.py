@@ -1,0 +1,275 @@
+"""The command table: the one source for dispatch, help, completion and the reference page.
+
+A new command is one line here and a function `handler(call: Call) -> int | None` in its module.
+"""
+
+from __future__ import annotations
+
+from harnessos.cli.arguments import (
+    CAMPAIGN,
+    CURSOR,
+    DRY_RUN,
+    FILE,
+    FORCE,
+    ISSUE,
+    LIMIT,
+    NOTE,
+    PROJECT,
+    PROJECT_KEY,
+    REASON,
+    SESSION,
+    Command,
+    arg,
+    flag,
+    many,
+)
+
+_NAME = arg("name", metavar="NAME", help="the campaign's name")
+_KEY = arg("--key", metavar="KEY", required=True, help="1 to 16 letters and digits, in front of every issue number")
+_WANT = (
+    PROJECT,
+    arg("--issue", metavar="ISSUE", help="this issue; else the first in the claim order"),
+    arg("--agent", metavar="NAME", help="who works; a name for people, not a right"),
+    arg("--ttl", metavar="SECONDS", type=int, help="how long the lease lasts without a call; 3600 by default"),
+    flag("--worktree", "let the harness make a git worktree of its own for the work"),
+    arg("--host", metavar="NAME", default="", help="the program the agent runs in, recorded with the run"),
+    many("--workload-class", "CLASS", "serve this workload class; none named serves all"),
+    many("--capability", "NAME", "a capability this host has"),
+    flag("--fail-if-empty", "exit 75 when nothing is ready"),
+)
+_CLOSE = (
+    SESSION,
+    arg("--outcome", required=True, choices=("finished", "failed", "released"), help="how the work ended"),
+    arg("--commit", metavar="SHA", help="the commit to judge; HEAD of the checkout by default"),
+    REASON,
+    flag("--task-fault", "with failed: the task itself is at fault, not the agent"),
+)
+
+TABLE: tuple[Command, ...] = (
+    Command(
+        "init",
+        "init:init",
+        "register a repository or folder, and create or upgrade its ledger",
+        (
+            arg("path", metavar="PATH", nargs="?", default=".", help="the repository or folder; here by default"),
+            _KEY,
+            arg("--name", metavar="NAME", help="a name for people; the folder's by default"),
+            flag("--workflow", "write a first WORKFLOW.md, unless there is one"),
+            FORCE,
+        ),
+    ),
+    Command("where", "where:where", "print which ledger and project are meant here, and why"),
+    Command(
+        "completion",
+        "completion:completion",
+        "print a completion script for a shell",
+        (arg("shell", choices=("bash", "zsh"), help="the shell"),),
+    ),
+    Command("plan check", "plan:check", "read a plan and list every problem in it; writes nothing", (FILE,)),
+    Command(
+        "plan apply",
+        "plan:apply",
+        "write a plan into the ledger, all of it or nothing; the same plan again changes nothing",
+        (FILE, PROJECT, CAMPAIGN),
+    ),
+    Command("plan schema", "plan:schema", "print the JSON Schema of a plan"),
+    Command("project list", "project:list_all", "list the projects of the ledger"),
+    Command("project show", "project:show", "show a project and where it lies", (PROJECT_KEY,)),
+    Command("project trust", "project:trust", "let a project's workflow and gates run commands here", (PROJECT_KEY,)),
+    Command("project distrust", "project:distrust", "take that back", (PROJECT_KEY,)),
+    Command("campaign list", "campaign:list_all", "list the campaigns of a project", (PROJECT,)),
+    Command(
+        "campaign create",
+        "campaign:create",
+        "create a campaign",
+        (_NAME, PROJECT, arg("--objective", metavar="TEXT", default="", help="what it is for")),
+    ),
+    Command("campaign pause", "campaign:pause", "claim nothing more from it; live runs may finish", (_NAME, PROJECT)),
+    Command("campaign drain", "campaign:pause", "the same as pause, under its other name", (_NAME, PROJECT)),
+    Command("campaign resume", "campaign:resume", "claim from it again", (_NAME, PROJECT)),
+    Command("campaign archive", "campaign:archive", "close it for good", (_NAME, PROJECT)),
+    Command("session begin", "session:begin", "take an issue and get a token, a lease and a briefing", _WANT),
+    Command(
+        "session begin-recovery",
+        "session:begin_recovery",
+        "take an issue whose last run was lost, with what that run left",
+        _WANT,
+    ),
+    Command(
+        "session checkpoint",
+        "heartbeat:checkpoint",
+        "record progress, so that the next attempt need not start again; renews the lease",
+        (
+            SESSION,
+            arg("--title", metavar="TEXT", required=True, help="a line"),
+            arg("--summary", metavar="TEXT", required=True, help="what was done and found out"),
+            arg("--next-step", metavar="TEXT", required=True, help="what comes next"),
+            many("--plan", "STEP", "a step; `[x] ` in front of what is done"),
+            many("--file", "PATH: WHY", "a changed file and why"),
+            many("--failed", "TEXT", "an approach that did not work"),
+            many("--command", "COMMAND -> RESULT", "a command that was run"),
+            many("--decision", "TEXT", "a decision"),
+            many("--artifact", "PATH", "a file worth keeping"),
+        ),
+    ),
+    Command("session heartbeat", "heartbeat:heartbeat", "renew the lease", (SESSION,)),
+    Command(
+        "session show",
+        "session:show",
+        "show the session and its issue",
+        (SESSION, flag("--wait", "wait until a verification that is under way has its verdict")),
+    ),
+    Command("session close", "session:close", "end the session; finished work is verified by the harness", _CLOSE),
+    Command("session advance", "session:advance", "close, then take the next issue", (*_CLOSE, *_WANT[2:])),
+    Command(
+        "issue edit",
+        "issue:edit",
+        "change an issue that nobody works at",
+        (
+            ISSUE,
+            arg("--task", metavar="TEXT", help="the task in a line"),
+            arg("--description", metavar="TEXT", help="the task in full"),
+            arg("--priority", choices=("critical", "high", "medium", "low"), help="its place in the claim order"),
+            arg("--size", choices=("S", "M", "L", "XL"), help="how much work it is"),
+            many("--add-dependency", "ISSUE", "an issue to wait for"),
+            many("--drop-dependency", "ISSUE", "an issue to wait for no longer"),
+        ),
+    ),
+    Command("issue retry", "issue:retry", "give a failed or blocked issue fresh attempts", (ISSUE,)),
+    Command("issue cancel", "issue:cancel", "give an issue up; a live run of it is stopped", (ISSUE, REASON)),
+    Command("issue reopen", "issue:reopen", "open a done or cancelled issue again", (ISSUE, REASON)),
+    Command(
+        "issue approve",
+        "issue:approve",
+        "decide an approval, or accept the judged commit of a blocked issue",
+        (
+            ISSUE,
+            arg("--name", metavar="NAME", help="the approval's name; else the judged commit, or all open approvals"),
+            arg("--state", choices=("approved", "rejected", "waived"), default="approved", help="the decision"),
+            NOTE,
+        ),
+    ),
+    Command(
+        "up",
+        "up:up",
+        "serve projects: start agents on what is ready, verify what they finish, recover what a crash left",
+        (
+            arg("workflow", metavar="WORKFLOW.md", nargs="?", help="another workflow file than the project's own"),
+            many("--project", "KEY", "serve this project; else the cwd's, else all that lie on this machine"),
+            flag("--until-idle", "end when nothing runs, nothing can start, and no timer falls due within --max-wait"),
+            flag("--once", "end when what this look started has ended"),
+            arg(
+                "--max-agents",
+                metavar="N",
+                type=int,
+                help="how many agents may work at once; the workflow's by default",
+            ),
+            arg(
+                "--max-wait",
+                metavar="TIME",
+                default="10m",
+                help="how long --until-idle waits for a timer; 10m by default",
+            ),
+            DRY_RUN,
+        ),
+    ),
+    Command("run stop", "run:stop", "ask a live run to stop", (arg("run", metavar="RUN", help="the run's id"), REASON)),
+    Command("budget show", "budget:show", "show what today's budget of a project has left", (PROJECT_KEY,)),
+    Command(
+        "budget set",
+        "budget:set_cap",
+        "change a cap, for today and the days to come",
+        (
+            arg("project", metavar="KEY", help="the project"),
+            arg("dimension", choices=("runs", "wall_ms", "usd"), help="runs, agent-hours or dollars a day"),
+            arg("amount", metavar="AMOUNT", help="a number, or the word `unlimited`"),
+        ),
+    ),
+    Command("breaker list", "breaker:list_all", "list the open breakers", (LIMIT,)),
+    Command("breaker reset", "breaker:reset", "close the breaker of an issue; it is tried again", (ISSUE,)),
+    Command("attention list", "attention:list_all", "list what waits for a person", (PROJECT, LIMIT, CURSOR)),
+    Command(
+        "attention resolve",
+        "attention:resolve",
+        "say that an entry is settled",
+        (arg("entry", metavar="ENTRY", help="the entry's id"),),
+    ),
+    Command("worktree list", "worktree:list_all", "list the harness's worktrees of a project", (PROJECT,)),
+    Command(
+        "worktree checkout",
+        "worktree:checkout",
+        "make a clean checkout of an issue's accepted commit",
+        (
+            ISSUE,
+            arg("into", metavar="FOLDER", nargs="?", help="a folder that does not exist yet; else under HARNESS_HOME"),
+        ),
+    ),
+    Command(
+        "worktree gc",
+        "worktree:gc",
+        "remove worktrees that are accepted or salvaged, oldest first",
+        (
+            PROJECT,
+            arg("--cap-gb", metavar="N", type=float, default=20.0, help="until they fit; 20 by default"),
+            DRY_RUN,
+        ),
+    ),
+    Command(
+        "worktree salvage list", "worktree:list_salvaged", "list work kept from runs that did not finish", (PROJECT,)
+    ),
+    Command(
+        "worktree salvage restore",
+        "worktree:restore_salvaged",
+        "make a worktree as a run left it",
+        (
+            arg("run", metavar="RUN", help="the run's id"),
+            arg("into", metavar="FOLDER", help="a folder that does not exist yet"),
+            PROJECT,
+        ),
+    ),
+    Command("db check", "db:check", "look for damage in the ledger"),
+    Command(
+        "db backup",
+        "db:backup",
+        "copy the ledger as of one instant, while it is in use",
+        (arg("file", metavar="FILE", help="a file that does not exist yet"),),
+    ),
+    Command(
+        "db restore",
+        "db:restore",
+        "put a backup in the ledger's place",
+        (
+            arg("file", metavar="FILE", help="a backup"),
+            flag("--replace", "there is a ledger already: put it aside, beside the new one"),
+        ),
+    ),
+    Command(
+        "db export",
+        "db:export",
+        "write everything as JSON lines",
+        (arg("file", metavar="FILE", nargs="?", default="-", help="a new file; `-`, standard output, by default"),),
+    ),
+    Command(
+        "db import",
+        "db:load",
+        "read an export into a ledger that does not exist or is empty",
+        (arg("file", metavar="FILE", help="an export"),),
+    ),
+    Command("db upgrade", "db:upgrade", "bring the ledger to this program's schema, after a backup", (FORCE,)),
+)
+
+
+def find(words: list[str]) -> tuple[Command | None, list[str]]:
+    """Return the command with the longest name that `words` begin with, and the words after it."""
+    for count in (3, 2, 1):
+        name = " ".join(words[:count])
+        for command in TABLE if len(words) >= count else ():
+            if command.words == name:
+                return command, words[count:]
+    return None, words
+
+
+def below(words: list[str]) -> list[Command]:
+    """Return the commands whose names begin with these words: those of a noun."""
+    start = " ".join(words) + " "
+    return [command for command in TABLE if command.words.startswith(start)]

@@ -1,0 +1,137 @@
+"""The clean checkout gates run in: exactly the commit, made ready once per cache key, put back between gates."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from harnessos import processes, worktrees
+from harnessos.dispatch.ground import Ground
+from harnessos.dispatch.place import Place
+from harnessos.dispatch.working import repository
+from harnessos.errors import GateProblem
+from harnessos.files import FileLock, private_folder
+from harnessos.worktrees.git import git, names
+
+SETUP_TIMEOUT_S = 1800
+SETUP_OUTPUT = 64 * 1024 * 1024
+
+
+class CleanCheckout:
+    """`with CleanCheckout(...) as checkout:` gives the folder; `reset()` makes it the commit again."""
+
+    def __init__(self, ground: Ground, place: Place, run_id: str, commit: str, env: dict[str, str], log: Path) -> None:
+        self._repo = repository(place)
+        self._place = place
+        self._rules = place.workflow.harness.checkout if place.workflow else None
+        self._folder = ground.home / "checkouts" / f"{run_id}-{commit[:12]}-{ground.ids.token()[3:9]}"
+        self._cache = ground.home / "cache" / place.project["key"]
+        self._commit = commit
+        self._env = env
+        self._log = log
+        self._run_id = run_id
+        self._checkout: worktrees.Checkout | None = None
+
+    def __enter__(self) -> CleanCheckout:
+        self._checkout = worktrees.clean_checkout(self._repo, self._commit, self._folder)
+        try:
+            self._prepare()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The checkout's folder."""
+        return self._folder
+
+    def _prepare(self) -> None:
+        if self._rules is None or not (self._rules.setup or self._rules.include):
+            return
+        worktrees.copy_paths(self._place.root, self._rules.include, self._folder)
+        if not self._rules.setup:
+            return
+        kept = self._cache / self._key()
+        private_folder(kept.parent)
+        with FileLock(kept.with_name(kept.name + ".lock"), timeout=SETUP_TIMEOUT_S):
+            if not kept.is_dir():
+                self._set_up(kept)
+                return
+        _copy_into(kept, self._folder)
+
+    def _key(self) -> str:
+        """Name the prepared state by the setup commands and the content of the lock files at this commit."""
+        assert self._rules is not None
+        digest = hashlib.sha256("\0".join(self._rules.setup).encode())
+        for name in self._rules.cache_key:
+            file = self._folder / name
+            digest.update(name.encode() + b"\0" + (file.read_bytes() if file.is_file() else b"") + b"\0")
+        return digest.hexdigest()[:24]
+
+    def _set_up(self, kept: Path) -> None:
+        """Run the setup commands here, and keep what they made (everything git ignores or does not track)."""
+        assert self._rules is not None
+        for command in self._rules.setup:
+            done = processes.run(
+                ["sh", "-c", command],
+                cwd=self._folder,
+                env=self._env,
+                timeout=SETUP_TIMEOUT_S,
+                log=self._log,
+                output_limit=SETUP_OUTPUT,
+                run_id=self._run_id,
+            )
+            if done.exit_code != 0:
+                raise GateProblem(f"the checkout's setup failed: `{command}` (see {self._log})", log=str(self._log))
+        part = kept.with_name(kept.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        listed = git(self._folder, "ls-files", "-z", "--others", "--directory", "--no-empty-directory").output
+        for name in names(listed):
+            _copy(self._folder / name.rstrip("/"), part / name.rstrip("/"))
+        part.rename(kept)
+
+    def state(self) -> str:
+        """Return what a gate result says of the tree: `clean`, or what in it is not the commit's."""
+        found = worktrees.status(self._folder)
+        if found.head.commit != self._commit:
+            return f"HEAD is {found.head.commit[:12]}"
+        if found.staged or found.unstaged:
+            return "tracked files were changed"
+        return "ignored_files_present" if found.ignored_present else "clean"
+
+    def reset(self) -> None:
+        """Undo what a gate did to tracked files and to files git does not know, so that the next sees the commit."""
+        git(self._folder, "checkout", "--quiet", "--force", "--detach", self._commit, writes=True)
+        git(self._folder, "clean", "-fdq", writes=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._checkout is not None:
+            worktrees.remove_checkout(self._repo, self._checkout)
+
+
+def _copy_into(kept: Path, folder: Path) -> None:
+    for entry in kept.iterdir():
+        _copy(entry, folder / entry.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def remove_stale(ground: Ground, place: Place, alive: Callable[[str], bool]) -> None:
+    """Remove clean checkouts that a killed verifier left behind; `alive` says whether a run is still live."""
+    folder = ground.home / "checkouts"
+    if place.repo is None or not folder.is_dir():
+        return
+    for listed in worktrees.list_worktrees(place.repo):
+        inside = listed.path.parent == folder.resolve()
+        if inside and listed.branch is None and not alive(listed.path.name.rsplit("-", 2)[0]):
+            worktrees.remove_checkout(place.repo, worktrees.Checkout(listed.path, listed.commit))

@@ -1,0 +1,43 @@
+"""What everything that acts on the ledger and the machine together stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from harnessos.kernel.events import Cause
+from harnessos.model.run import Actor, Holder
+from harnessos.ports import Clock, Ids
+from harnessos.processes import Identity
+from harnessos.store.transaction import Store
+
+
+class Ground(NamedTuple):
+    """The ledger, the ports, this machine and process, and who acts. `home` is the folder HARNESS_HOME names."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    home: Path
+    machine: Identity
+    actor: Actor
+    environ: Mapping[str, str]
+
+    @property
+    def holder(self) -> Holder:
+        """This process as the holder of leases it watches."""
+        return Holder(*self.machine)
+
+    @property
+    def unwatched(self) -> Holder:
+        """The holder of a session that no process watches: the machine, and no pid."""
+        return Holder(self.machine.machine_id, self.machine.boot_id, 0, 0)
+
+    def cause(self, command: str) -> Cause:
+        """Return the cause of what this actor does by that command."""
+        return Cause(self.actor, command)
+
+    def run_folder(self, run_id: str) -> Path:
+        """Return where a run's prompts, logs, evidence and manifest lie; they outlive its worktree."""
+        return self.home / "runs" / run_id

@@ -1,0 +1,90 @@
+"""A run's manifest: one JSON file outside its worktree, rewritten whole at each phase, that outlives it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harnessos.dispatch.ground import Ground
+from harnessos.dispatch.place import Place
+from harnessos.files import atomic_write, private_folder, sha256_file
+from harnessos.store.transaction import Row, Transaction
+
+VERSION = 1
+NAME = "manifest.json"
+
+
+def write(ground: Ground, place: Place, run_id: str, cleanup: str) -> Path:
+    """Write the manifest of a run as the ledger and its folder now stand; `cleanup` says what became of the worktree."""
+    run, issue, evidence, retries = ground.store.read(_rows, run_id)
+    folder = private_folder(ground.run_folder(run_id))
+    document = {
+        "schema_version": VERSION,
+        "run": run_id,
+        "epoch": run["epoch"],
+        "issue": issue["identifier"],
+        "task": issue["task"],
+        "attempt": run["attempt"],
+        "turns": run["turns"],
+        "repo": str(place.root),
+        "base": run["base_commit"],
+        "commit": run["commit_id"],
+        "branch": run["branch"],
+        "worktree": run["worktree"],
+        "started": instant(run["started_at"]),
+        "ended": instant(run["ended_at"]),
+        "outcome": run["outcome"],
+        "verdict": run["verdict"],
+        "reason": run["reason"],
+        "gates": [_gate(row) for row in evidence],
+        "artifacts": _artifacts(folder),
+        "retries": retries,
+        "salvage_ref": run["salvage_ref"],
+        "cleanup": cleanup,
+    }
+    atomic_write(folder / NAME, json.dumps(document, indent=2, ensure_ascii=False).encode(), 0o600)
+    return folder / NAME
+
+
+def instant(ms: int | None) -> str | None:
+    """Return an instant in ISO 8601, UTC."""
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _rows(tx: Transaction, run_id: str) -> tuple[Row, Row, list[Row], list[Row]]:
+    run = tx.one("run_by_id", id=run_id)
+    assert run is not None
+    issue = tx.one("issue_by_id", id=run["issue_id"])
+    assert issue is not None
+    earlier = [
+        {"run": row["id"], "attempt": row["attempt"], "outcome": row["outcome"], "reason": row["reason"]}
+        for row in tx.all("run_all_of", issue=issue["id"], most=100)
+        if row["epoch"] < run["epoch"]
+    ]
+    return run, issue, tx.all("evidence_of_run", run=run_id, most=1000), earlier
+
+
+def _gate(row: Row) -> dict[str, object]:
+    return {
+        "gate": row["gate"],
+        "kind": row["kind"],
+        "turn": row["turn"],
+        "required": bool(row["required"]),
+        "passed": None if row["passed"] is None else bool(row["passed"]),
+        "exit_code": row["exit_code"],
+        "subject": row["subject"],
+        "seconds": row["duration_ms"] / 1000,
+        "detail": row["detail"],
+        "log": row["log"],
+    }
+
+
+def _artifacts(folder: Path) -> list[dict[str, object]]:
+    """List what the run's folder holds, with hashes; the manifest itself is left out."""
+    found: list[dict[str, object]] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.name != NAME:
+            digest, size = sha256_file(path)
+            found.append({"path": path.relative_to(folder).as_posix(), "sha256": digest, "size": size})
+    return found

@@ -1,0 +1,109 @@
+"""Where a project lies on this machine, under which workflow, and which gates and rules count there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harnessos import errors
+from harnessos.model.gate import Gate, parse_gate
+from harnessos.model.policy import from_document
+from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.workflow.values import Workflow
+    from harnessos.worktrees.repository import Repository
+
+WORKFLOW = "WORKFLOW.md"
+
+
+class Place(NamedTuple):
+    """A project on this machine. `repo` is None for a plain folder, `workflow` None without a WORKFLOW.md.
+
+    `trusted` says that a person lets commands of its workflow and plans run here.
+    """
+
+    project: Row
+    root: Path
+    repo: Repository | None
+    workflow: Workflow | None
+    trusted: bool
+
+    @property
+    def target(self) -> str:
+        """The branch that work starts from: the workflow's, else the one checked out at `init`."""
+        if self.workflow is not None and self.workflow.harness.target:
+            return self.workflow.harness.target
+        return str(self.project["target"] or "HEAD")
+
+    @property
+    def budget(self) -> str:
+        """The workflow's budget document as JSON, for the kernel."""
+        return "{}" if self.workflow is None else json.dumps(dict(self.workflow.harness.budget))
+
+
+class Rules(NamedTuple):
+    """What is asked of an issue's result."""
+
+    gates: tuple[Gate, ...]
+    require_gates: bool
+    on_review: str
+    max_rejections: int
+
+
+def find(ground: Ground, project: Row, workflow: Workflow | None = None, *, load: bool = True) -> Place:
+    """Return where the project lies on this machine. Refused when it lies nowhere here.
+
+    With `load` its WORKFLOW.md is read, from the operator's checkout and never from a run's commit.
+    """
+    rows = [r for r in ground.store.read(_locations, project["id"]) if r["machine_id"] == ground.machine.machine_id]
+    row = next((r for r in rows if Path(r["path"]).is_dir()), None)
+    if row is None:
+        where = f" (it was at {rows[0]['path']})" if rows else ""
+        raise errors.Refused(
+            f"project {project['key']} does not lie on this machine{where}",
+            hint=f"`harness init PATH --key {project['key']}` in its checkout",
+        )
+    root = Path(row["path"])
+    repo = None
+    if project["kind"] == "git":
+        from harnessos.worktrees.repository import open_repository
+
+        repo = open_repository(root)
+    if workflow is None and load and (root / WORKFLOW).is_file():
+        from harnessos.workflow.load import load_workflow
+
+        workflow = load_workflow(root / WORKFLOW, ground.environ, ground.home)
+    return Place(project, root, repo, workflow, row["trusted_at"] is not None)
+
+
+def _locations(tx: Transaction, project_id: str) -> list[Row]:
+    return tx.all("project_locations", project=project_id)
+
+
+def rules_of(place: Place, campaign: Row, issue: Row) -> Rules:
+    """Return the gates and rules for an issue: the workflow's, then the campaign's, then its own; the first of a name wins."""
+    policy = from_document(json.loads(campaign["policy_json"]))
+    own = from_document(json.loads(issue["policy_json"]))
+    problems: list[str] = []
+    stored = [parse_gate(gate, f"gates[{at}]", problems) for at, gate in enumerate(json.loads(issue["gates_json"]))]
+    if problems:
+        raise errors.BadDocument(f"the gates of {issue['identifier']} are damaged: {'; '.join(problems)}")
+    harness = place.workflow.harness if place.workflow else None
+    found: dict[str, Gate] = {}
+    for gate in (*(harness.gates if harness else ()), *policy.gates, *own.gates, *(g for g in stored if g)):
+        found.setdefault(gate.name, gate)
+    if harness and harness.protect and found:
+        first = next(iter(found))
+        found[first] = found[first]._replace(protect=(*found[first].protect, *harness.protect))
+    require = own.require_gates if own.require_gates is not None else policy.require_gates
+    if require is None:
+        require = place.repo is not None and (harness.require_gates if harness else True)
+    return Rules(
+        tuple(found.values()),
+        require,
+        harness.on_review if harness else "review",
+        harness.max_rejections if harness else 3,
+    )

@@ -1,0 +1,187 @@
+"""Verification: the harness itself runs the gates at the exact commit, records what it saw, and lets the kernel judge."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harnessos import errors, gates, processes, worktrees
+from harnessos.dispatch.checkouts import CleanCheckout
+from harnessos.dispatch.ground import Ground
+from harnessos.dispatch.place import Place, Rules, rules_of
+from harnessos.dispatch.working import repository
+from harnessos.files import FileLock, private_folder
+from harnessos.gates.environment import gate_environment
+from harnessos.gates.manifest import difference, manifest
+from harnessos.kernel import evidence
+from harnessos.kernel.events import Cause
+from harnessos.model.facts import Approval, DiffFacts
+from harnessos.model.gate import Gate, GateKind, Place as GatePlace
+from harnessos.model.protection import protected_changes
+from harnessos.model.run import Lease
+from harnessos.model.verdict import Decision, GateResult
+from harnessos.store.transaction import Row, Transaction
+
+Stop = Callable[[], bool]
+_COMMANDS = (GateKind.COMMAND, GateKind.TESTS)
+
+
+class Case(NamedTuple):
+    """A run whose result is to be judged: its rows, its place, the rules, and the subject (commit or manifest)."""
+
+    place: Place
+    rules: Rules
+    lease: Lease
+    run: Row
+    issue: Row
+    subject: str
+
+
+class Judged(NamedTuple):
+    """The verdict with the results it rests on."""
+
+    decision: Decision
+    results: tuple[GateResult, ...]
+    case: Case
+
+
+def case_of(ground: Ground, place: Place, lease: Lease, commit: str | None) -> Case:
+    """Gather what judging a run needs. `commit` None reads the manifest of a plain folder."""
+    run, issue, campaign = ground.store.read(_rows, lease)
+    subject = commit if commit is not None else manifest(place.root).hash
+    return Case(place, rules_of(place, campaign, issue), lease, run, issue, subject)
+
+
+def _rows(tx: Transaction, lease: Lease) -> tuple[Row, Row, Row]:
+    run, issue = tx.one("run_by_id", id=lease.run_id), tx.one("issue_by_id", id=lease.issue_id)
+    assert run is not None
+    assert issue is not None
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    assert campaign is not None
+    return run, issue, campaign
+
+
+def judge(ground: Ground, case: Case, cause: Cause, stop: Stop) -> Judged:
+    """Run the gates and record evidence and verdict; the issue does not move yet. LeaseLost when the lease is over."""
+    if case.place.repo is None:
+        results, protected = _in_folder(ground, case, stop)
+    else:
+        results, protected = _at_commit(ground, case, stop)
+    decision = ground.store.write(evidence.judge, case.lease, case.rules.gates, results, protected, case.subject, cause)
+    return Judged(decision, tuple(results), case)
+
+
+def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
+    repo, run = repository(case.place), case.run
+    base = run["base_commit"] or worktrees.resolve(repo, case.place.target)
+    changed = tuple(entry.path for entry in worktrees.changed_files(repo, base, case.subject))
+    facts = DiffFacts(base, changed, worktrees.conflict_markers(repo, base, case.subject))
+    root = case.place.root
+    protected = protected_changes(changed, case.rules.gates, lambda path: (root / path).is_file())
+    if not case.rules.gates:
+        return [], protected
+    log, env = _log_folder(ground, case), _environment(ground, case, root)
+    results: list[GateResult] = []
+    try:
+        with CleanCheckout(ground, case.place, run["id"], case.subject, env, log / "setup.log") as checkout:
+            for gate in case.rules.gates:
+                in_worktree = gate.where is GatePlace.WORKTREE and run["worktree"] is not None
+                folder = Path(run["worktree"]) if in_worktree else checkout.path
+                state = _worktree_state(folder, case.subject) if in_worktree else checkout.state()
+                results.append(_execute(ground, case, gate, folder, facts, state, log, stop))
+                checkout.reset()
+    except (errors.GateProblem, errors.GitFailed, errors.WorktreeProblem) as problem:
+        done = {result.gate for result in results}
+        results += [_not_run(gate, case.subject, str(problem)) for gate in case.rules.gates if gate.name not in done]
+    return results, protected
+
+
+def _worktree_state(folder: Path, subject: str) -> str:
+    found = worktrees.status(folder)
+    if found.head.commit != subject:
+        return f"HEAD is {found.head.commit[:12]}"
+    if not found.clean:
+        return "there are changes that are not committed"
+    return "ignored_files_present" if found.ignored_present else "clean"
+
+
+def _in_folder(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
+    """Run the gates in place, one verification at a time; a folder that changes meanwhile voids what they found."""
+    private_folder(ground.home)
+    log, results = _log_folder(ground, case), []
+    name = f"folder-{case.place.project['key']}.lock"
+    with FileLock(ground.home / name, timeout=3600):
+        before = manifest(case.place.root)
+        state = "clean" if before.hash == case.subject else "the folder changed since the run asked for its verdict"
+        for gate in case.rules.gates:
+            results.append(_execute(ground, case, gate, case.place.root, None, state, log, stop))
+        moved = difference(before, manifest(case.place.root))
+    if moved:
+        paths = (*moved.changed, *moved.added, *moved.removed)
+        note = f"the folder changed while the gates ran: {', '.join(paths[:5])}"
+        results = [result._replace(tree_state=note) for result in results]
+    return results, ()
+
+
+def _execute(
+    ground: Ground, case: Case, gate: Gate, folder: Path, facts: DiffFacts | None, state: str, log: Path, stop: Stop
+) -> GateResult:
+    if gate.kind in _COMMANDS and not case.place.trusted:
+        return _not_run(
+            gate, case.subject, f"this project is not trusted here: harness project trust {case.place.project['key']}"
+        )
+    return gates.execute(
+        gate,
+        checkout=folder,
+        env=_environment(ground, case, folder),
+        log_folder=log,
+        subject=case.subject,
+        facts=facts,
+        run_id=case.run["id"],
+        stop=stop,
+        approvals=ground.store.read(_approvals, case.issue["id"]),
+        tree_state=state,
+    )
+
+
+def _approvals(tx: Transaction, issue_id: str) -> list[Approval]:
+    return [
+        Approval(row["name"], row["decided_by"] or "", row["state"] in ("approved", "waived"), row["subject"])
+        for row in tx.all("approval_of_issue", issue=issue_id)
+        if row["state"] in ("approved", "waived", "rejected")
+    ]
+
+
+def _not_run(gate: Gate, subject: str, why: str) -> GateResult:
+    return GateResult(gate.name, gate.kind, gate.required, None, subject, detail=why)
+
+
+def _environment(ground: Ground, case: Case, folder: Path) -> dict[str, str]:
+    declared = dict(case.place.workflow.harness.env) if case.place.workflow else {}
+    return gate_environment(
+        processes.built_environment(ground.environ, declared),
+        run_id=case.run["id"],
+        project=case.place.project["key"],
+        issue=case.issue["identifier"],
+        attempt=case.run["attempt"],
+        checkout=folder,
+        subject=case.subject,
+    )
+
+
+def _log_folder(ground: Ground, case: Case) -> Path:
+    return private_folder(ground.run_folder(case.run["id"]) / "gates" / str(max(1, case.run["turns"])))
+
+
+def verifier_name(ground: Ground) -> str:
+    """Return the identity of this thread as a run's verifier: process and thread, as one text."""
+    return json.dumps([*ground.machine, threading.get_ident()])
+
+
+def verifier_is_dead(name: str) -> bool:
+    """Return whether a recorded verifier's process is known to be gone."""
+    machine, boot, pid, started = json.loads(name)[:4]
+    return processes.is_alive(processes.Identity(machine, boot, pid, started)) is False

@@ -1,0 +1,135 @@
+"""Watching a turn by three independent clocks: the process lives, it gets somewhere, it stays under its caps (P11)."""
+
+from __future__ import annotations
+
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from harnessos import processes
+from harnessos.dispatch.ground import Ground
+from harnessos.kernel import runs
+from harnessos.model.run import Lease
+from harnessos.store.transaction import Row, Transaction
+
+LOOK_S = 1.0
+LEDGER_S = 2.0
+CPU_S = 10.0
+CPU_PER_MINUTE = 1.0
+GRACE_S = 10.0
+
+
+class Watched(StrEnum):
+    """How a turn's process ended, or why it was ended."""
+
+    EXITED = "exited"
+    STALLED = "stalled"
+    WALL = "wall"
+    OUTPUT = "output"
+    STOPPED = "stopped"
+    DRAINED = "drained"
+    LOST = "lost"
+
+
+class Limits(NamedTuple):
+    """Seconds of silence, seconds of wall time left, bytes of output; None is unlimited."""
+
+    stall_s: float | None
+    wall_s: float | None
+    output_bytes: int | None
+
+
+class Control:
+    """How the supervisor reaches a run's thread: `drain` asks agents to stop, `cut` stops them at once."""
+
+    def __init__(self) -> None:
+        self.drain = threading.Event()
+        self.cut = threading.Event()
+
+
+class Watch:
+    """Watches one child until it ends or must be ended."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        lease: Lease,
+        child: processes.Child,
+        limits: Limits,
+        outputs: tuple[Path, ...],
+        control: Control,
+    ) -> None:
+        self._ground = ground
+        self._lease = lease
+        self._child = child
+        self._limits = limits
+        self._outputs = outputs
+        self._control = control
+        start = ground.clock.monotonic()
+        self._started = self._progress = self._cpu_mark = self._ledger_mark = start
+        self._cpu = 0.0
+        self._seen_progress = 0
+        self.how = Watched.EXITED
+        self.exit_code: int | None = None
+        self.stop_reason = ""
+
+    def until_end(self) -> Watched:
+        """Return how it ended; when it did not exit by itself its whole tree has been killed."""
+        while True:
+            self.exit_code = self._child.wait(LOOK_S)
+            if self.exit_code is not None:
+                return Watched.EXITED
+            why = self._must_end()
+            if why is not None:
+                grace = 0.0 if why is Watched.LOST or self._control.cut.is_set() else GRACE_S
+                self._child.terminate_tree(grace)
+                return why
+
+    def _must_end(self) -> Watched | None:
+        now = self._ground.clock.monotonic()
+        if self._control.cut.is_set() or self._control.drain.is_set():
+            return Watched.DRAINED
+        if now - self._ledger_mark >= LEDGER_S:
+            self._ledger_mark = now
+            asked = self._ask_ledger(now)
+            if asked is not None:
+                return asked
+        if now - self._cpu_mark >= CPU_S:
+            self._measure(now)
+        if self._limits.wall_s is not None and now - self._started >= self._limits.wall_s:
+            return Watched.WALL
+        if self._limits.stall_s is not None and now - self._progress >= self._limits.stall_s:
+            return Watched.STALLED
+        if self._limits.output_bytes is not None and self.output_bytes() > self._limits.output_bytes:
+            return Watched.OUTPUT
+        return None
+
+    def _ask_ledger(self, now: float) -> Watched | None:
+        row = self._ground.store.read(_watch, self._lease.run_id)
+        if row is None or not row["live"] or row["epoch"] != self._lease.epoch:
+            return Watched.LOST
+        if row["stop_request"]:
+            self.stop_reason = row["stop_request"]
+            return Watched.STOPPED
+        if row["progress_at"] != self._seen_progress:
+            self._seen_progress, self._progress = row["progress_at"], now
+        return None
+
+    def _measure(self, now: float) -> None:
+        """CPU of the tree is progress: a second of it a minute, counted against the highest value seen."""
+        used = processes.cpu_seconds(self._lease.run_id, self._child.identity)
+        if used - self._cpu >= CPU_PER_MINUTE * (now - self._cpu_mark) / 60:
+            self._progress = now
+            self._ground.store.write(runs.progress, self._lease, self.output_bytes())
+            self._seen_progress = 0
+        self._cpu = max(self._cpu, used)
+        self._cpu_mark = now
+
+    def output_bytes(self) -> int:
+        """Return how much the agent has written so far."""
+        return sum(path.stat().st_size for path in self._outputs if path.exists())
+
+
+def _watch(tx: Transaction, run_id: str) -> Row | None:
+    return tx.one("run_watch", run=run_id)

@@ -1,0 +1,158 @@
+"""The `command` runner: any program that reads a prompt and exits.
+
+The prompt comes on stdin and as a file. Exit 0 asks for the verdict; 75 is a provider's wall, with `reset_at` from
+`outcome.json` (else the provider counts as down); anything else is the agent's fault. Only this structured answer
+classifies: text in the output never does (P12).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from harnessos import errors, processes
+from harnessos.files import atomic_write, read_bounded
+from harnessos.model.budget import DOLLAR
+from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
+
+TEMPORARY_FAILURE = 75
+OUTCOME_LIMIT = 64 * 1024
+STALL_S = 30 * 60
+"""Without a second of CPU in a minute or a session call for this long, a run is stalled."""
+
+
+class TurnFiles(NamedTuple):
+    """Where one turn's prompt, output and end are kept, in the run's evidence folder."""
+
+    prompt: Path
+    stdout: Path
+    stderr: Path
+    exit: Path
+    outcome: Path
+
+
+def files_of(folder: Path, turn: int) -> TurnFiles:
+    """Return the files of a turn; `outcome.json` is the one name that agents know."""
+    return TurnFiles(
+        folder / f"prompt-{turn}.md",
+        folder / f"turn-{turn}.out.log",
+        folder / f"turn-{turn}.err.log",
+        folder / f"turn-{turn}.exit.json",
+        folder / "outcome.json",
+    )
+
+
+def environment(
+    base: Mapping[str, str], declared: Mapping[str, str], given: Mapping[str, str | int | None]
+) -> dict[str, str]:
+    """Build the agent's environment: the plain variables of `base`, the operator's `harness.env`, then ours.
+
+    `given` are HARNESS_ variables without their prefix; None leaves one out.
+    """
+    ours = {f"HARNESS_{name}": str(value) for name, value in given.items() if value is not None}
+    return processes.built_environment(base, {**declared, **ours})
+
+
+def start(
+    command: tuple[str, ...] | str, *, cwd: Path, env: Mapping[str, str], run_id: str, files: TurnFiles
+) -> processes.Child:
+    """Start a turn. RunnerProblem when the command is not there or not executable, or the folder is gone."""
+    files.outcome.unlink(missing_ok=True)
+    argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    return processes.spawn(
+        argv, cwd=cwd, env=env, run_id=run_id, stdin=files.prompt, stdout=files.stdout, stderr=files.stderr
+    )
+
+
+class Report(NamedTuple):
+    """What a turn's end means. `ended` None: the agent says it is finished, so the harness verifies."""
+
+    ended: Ended | None
+    usd: int | None = None
+    tokens: int | None = None
+
+
+def record_exit(files: TurnFiles, exit_code: int) -> None:
+    """Keep the exit code, so that a restarted supervisor verifies a finished turn instead of repeating it (P11)."""
+    atomic_write(files.exit, json.dumps({"exit_code": exit_code}).encode())
+
+
+def recorded_exit(files: TurnFiles) -> int | None:
+    """Return the exit code a supervisor recorded before it died."""
+    if not files.exit.exists():
+        return None
+    return int(json.loads(files.exit.read_bytes())["exit_code"])
+
+
+def report(exit_code: int, files: TurnFiles, now: int) -> Report:
+    """Read `outcome.json` and say what the turn's end means."""
+    document, problem = _outcome(files.outcome)
+    usd, tokens = _money(document.get("usd")), _count(document.get("tokens"))
+    if problem:
+        return Report(Ended(Outcome.AGENT_FAULT, problem), usd, tokens)
+    return Report(classify(exit_code, document, now), usd, tokens)
+
+
+def classify(exit_code: int, document: Mapping[str, object], now: int) -> Ended | None:
+    """Return what an exit code and an outcome document mean; None when the agent says it is finished. Pure."""
+    said = str(document.get("reason", ""))[:1000]
+    if exit_code == 0:
+        return None
+    if exit_code == TEMPORARY_FAILURE:
+        reset = instant(document.get("reset_at"))
+        if document.get("outcome") == "provider_down":
+            return Ended(
+                Outcome.PROVIDER_DOWN, said or "the provider is down", reset_at=reset or now + PROVIDER_DOWN_MS
+            )
+        if reset is not None:
+            return Ended(Outcome.PROVIDER_QUOTA, said or "the provider's quota is used up", reset_at=reset)
+        return Ended(Outcome.PROVIDER_DOWN, said or "the provider cannot be used now", reset_at=now + PROVIDER_DOWN_MS)
+    how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {_signal(-exit_code)}"
+    fault = Outcome.TASK_FAULT if document.get("outcome") == "task_fault" else Outcome.AGENT_FAULT
+    return Ended(fault, f"the agent ended with {how}" + (f": {said}" if said else ""))
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _outcome(path: Path) -> tuple[Mapping[str, object], str]:
+    if not path.exists():
+        return {}, ""
+    try:
+        document = json.loads(read_bounded(path, OUTCOME_LIMIT))
+    except (errors.HarnessError, ValueError) as problem:
+        return {}, f"its outcome.json cannot be read: {problem}"
+    if not isinstance(document, dict):
+        return {}, "its outcome.json is no JSON object"
+    return document, ""
+
+
+def instant(value: object) -> int | None:
+    """Return `reset_at` as milliseconds: an integer of ms, or an ISO time with an offset."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return int(parsed.timestamp() * 1000) if parsed.tzinfo else None
+    return None
+
+
+def _money(value: object) -> int | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
+        return int(value * DOLLAR)
+    return None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
