@@ -45,7 +45,7 @@ bench: dev-ready ## Measure against the floor: a table and a JSON file
 
 soak: export HARNESS_SOAK := 1
 soak: dev-ready ## Run the full-scale tests (long)
-	$(PY) -m pytest -m soak --timeout 7200 $(ARGS)
+	$(PY) -m pytest -m "soak or scales" --timeout 7200 $(ARGS)
 
 mutants: dev-ready ## Break the code on purpose; every break must turn a test red (ARGS="name" picks)
 	$(PY) -m tests.mutants $(ARGS)
@@ -53,7 +53,7 @@ mutants: dev-ready ## Break the code on purpose; every break must turn a test re
 lock: dev-ready ## Write requirements/*.txt anew from pyproject.toml (ARGS=--upgrade takes newer versions)
 	$(PIP) uv
 	$(LOCK) --all-extras --group dev --group pgtest --output-file requirements/dev.txt $(ARGS)
-	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(LOCK) --group build --group quickstart --constraint requirements/dev.txt --output-file requirements/run.txt
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist mutants

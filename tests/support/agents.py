@@ -1,0 +1,49 @@
+"""Real agents for tests about processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from harnessos.processes import Child, Identity, built_environment, identity_of, spawn
+from tests.support.waiting import eventually
+
+# In its own session, out of the group, its parent gone: what agents leave behind.
+SETSID_GRANDCHILD = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open("grandchild", "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+"""
+
+
+def agent(
+    run_id: str, folder: Path, script: str, *, stdin: Path | None = None, extra: dict[str, str] | None = None
+) -> Child:
+    """Spawn a Python script in `folder`, with its output in the files out and err there."""
+    return spawn(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=built_environment(os.environ, extra or {}),
+        run_id=run_id,
+        stdin=stdin,
+        stdout=folder / "out",
+        stderr=folder / "err",
+    )
+
+
+def written(path: Path) -> str:
+    """Return the text of a file as soon as it has one."""
+    return eventually(lambda: path.read_text() if path.exists() else "", what=f"{path.name} written")
+
+
+def pid_in(path: Path) -> Identity:
+    """Return the process whose pid a script has written to the file."""
+    who = identity_of(int(written(path)))
+    assert who is not None
+    return who
