@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import signal
 import sys
 from pathlib import Path
@@ -13,11 +12,11 @@ import pytest
 
 from harnessos.model.amounts import parse_instant
 from tests.support.json_schema import conforms
-from tests.support.python import ROOT, run_python
+from tests.support.python import run_python
 from tests.support.repositories import commit_files, make_repository, user_git
-from tests.support.scripted import AGENT, play
+from tests.support.scripted import AGENT, outcome_schema, play
 
-OUTCOME = json.loads((ROOT / "docs" / "schemas" / "outcome.schema.json").read_text(encoding="utf-8"))
+OUTCOME = outcome_schema()
 WRITE = {"write": "app.py", "text": "answer = 42\n"}
 
 

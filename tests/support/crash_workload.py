@@ -53,10 +53,14 @@ Step = Callable[[Store, str], object]
 class Ids:
     """Ids that are the same each time: the ledger's mark, the step, a number within the step."""
 
-    def __init__(self, mark: str, step: int) -> None:
+    def __init__(self, mark: str) -> None:
         self._mark = mark
-        self._step = step
+        self._step = 0
         self._number = 0
+
+    def enter(self, step: int) -> None:
+        """Begin the numbers of a step."""
+        self._step, self._number = step, 0
 
     def new(self, noun: str, now: int) -> str:
         """See harnessos.ports.Ids."""
@@ -100,7 +104,9 @@ def _plan() -> Plan:
 def _claim(token: str, number: int | None = None, **fields: Any) -> Step:
     def step(store: Store, mark: str) -> None:
         issue = None if number is None else f"{mark}-{number}"
-        request = ClaimRequest(_project(store, mark)["id"], fields.pop("holder", HERE), f"{token}-{mark}", token, issue=issue)
+        request = ClaimRequest(
+            _project(store, mark)["id"], fields.pop("holder", HERE), f"{token}-{mark}", token, issue=issue
+        )
         store.write(claims.claim, request._replace(**fields), BY_AGENT)
 
     return step
@@ -209,29 +215,50 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("settle again", lambda s, m: s.write(settling.step, _project(s, m)["id"], BY)),
     ("claim the first", _claim("ti", 1)),
     ("accept the first", _accept("ti")),
+    ("claim what is left", _claim("ti2")),
     ("settle once more", lambda s, m: s.write(settling.step, _project(s, m)["id"], BY)),
     ("notify", lambda s, m: s.write(attention.take_unsent, [m])),
     ("cap the runs", lambda s, m: s.write(budgets.set_cap, _project(s, m), "runs", "5", BY)),
     ("be held by the budget", _claim("tj")),
+    ("release", _finish("ti2", Outcome.RELEASED)),
+    ("trust", lambda s, m: s.write(projects.trust, _project(s, m), "here", "user", BY)),
+    ("add a campaign", lambda s, m: s.write(campaigns.create, _project(s, m)["id"], "other", "goal", {}, BY)),
     ("apply the plan again", lambda s, m: s.write(planning.apply, _project(s, m), _plan(), None, BY)),
 )  # fmt: skip
 
 
-def at(url: str, mark: str, step: int, hook: Hook | None = None) -> Store:
-    """Open the ledger as it is used in one step: its own minute (two hours in the reaping one), its own ids."""
-    reaping_step = next(number for number, (name, _) in enumerate(STEPS) if name.startswith("reap"))
-    now = START + step * MINUTE + (2 * HOUR if step >= reaping_step else 0)
-    store = open_store(url, clock=FakeClock(now), ids=Ids(mark, step))
-    return store if hook is None else HookedStore(store, hook)
+_REAPING = next(number for number, (name, _) in enumerate(STEPS) if name.startswith("reap"))
 
 
-def do(url: str, mark: str, first: int, last: int, hook: Hook | None, done: Callable[[int], object]) -> None:
-    """Do the steps from `first` up to and without `last`; `done` hears of each when it is acknowledged."""
-    for number in range(first, last):
-        store = at(url, mark, number, hook)
-        STEPS[number][1](store, mark)
+def time_of(step: int) -> int:
+    """Return the instant of a step: each has its own minute, from the reaping one on two hours later."""
+    return START + step * MINUTE + (2 * HOUR if step >= _REAPING else 0)
+
+
+class Hands:
+    """Does the steps on a store that was opened with these hands' clock and ids."""
+
+    def __init__(self, mark: str) -> None:
+        self.clock = FakeClock()
+        self.ids = Ids(mark)
+        self._mark = mark
+
+    def do(self, store: Store, number: int) -> None:
+        """Do one step."""
+        self.clock.jump(time_of(number) - self.clock.now())
+        self.ids.enter(number)
+        STEPS[number][1](store, self._mark)
+
+
+def do(url: str, mark: str, first: int, hook: Hook, done: Callable[[int], object]) -> None:
+    """Do the steps from `first` on; `done` hears of each when it is acknowledged."""
+    hands = Hands(mark)
+    store = open_store(url, clock=hands.clock, ids=hands.ids)
+    hooked = HookedStore(store, hook)
+    for number in range(first, len(STEPS)):
+        hands.do(hooked, number)
         done(number)
-        store.close()
+    store.close()
 
 
 def digest(url: str, mark: str) -> dict[str, list[str]]:
@@ -239,7 +266,9 @@ def digest(url: str, mark: str) -> dict[str, list[str]]:
     found = invariants.tables(url, about=mark)
     left_out = ("hash", "event_head", "seq", "transaction_id")
     return {
-        name: sorted(repr({k: v for k, v in sorted(row.items()) if k not in left_out}).replace(mark, "MARK") for row in rows)
+        name: sorted(
+            repr({k: v for k, v in sorted(row.items()) if k not in left_out}).replace(mark, "MARK") for row in rows
+        )
         for name, rows in found.items()
         if name != "ledger"
     }
@@ -254,15 +283,15 @@ def record(worker: Worker, url: str, mark: str) -> None:
     def done(number: int) -> None:
         worker.say(["done", number, digest(url, mark)])
 
-    do(url, mark, 0, len(STEPS), lambda place: worker.say(["place", place]), done)
+    do(url, mark, 0, lambda place: worker.say(["place", place]), done)
 
 
 def die(worker: Worker, url: str, mark: str, place: int) -> None:
     """Do everything up to the place with that number, from 1, and be killed there; say each step that is acknowledged."""
     worker.arrive()
-    do(url, mark, 0, len(STEPS), DieAt(place), worker.say)
+    do(url, mark, 0, DieAt(place), worker.say)
 
 
 def go_on(worker: Worker, url: str, mark: str, first: int) -> None:
     """Do the steps that are left."""
-    do(url, mark, first, len(STEPS), None, worker.say)
+    do(url, mark, first, lambda place: None, worker.say)

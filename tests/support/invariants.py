@@ -113,7 +113,9 @@ def _runs(ledger: Tables) -> Iterator[str]:
         counted = sum(run["outcome"] in COUNTED for run in runs)
         if counted != issue["attempts"]:
             yield f"{name} counts {issue['attempts']} attempts of {counted}"
-        if issue["status"] == "done" and not any(run["verdict"] in ("verified", "unverified", "needs_review") for run in runs):
+        if issue["status"] == "done" and not any(
+            run["verdict"] in ("verified", "unverified", "needs_review") for run in runs
+        ):
             yield f"{name} is done without a verdict"
 
 
@@ -175,9 +177,14 @@ def _budgets(ledger: Tables) -> Iterator[str]:
             yield f"{row['dimension']} of {row['period']} has {row['reserved']} reserved, live runs hold {wanted}"
         if row["dimension"] == "runs" and row["spent"] != len(runs):
             yield f"{row['spent']} runs are charged, {len(runs)} began"
-        used = sum(max(0, run["ended_at"] - run["started_at"]) for run in runs if not run["live"])
+        used = sum(max(0, _ended(run) - run["started_at"]) for run in runs if not run["live"])
         if row["dimension"] == "wall_ms" and row["spent"] != used:
             yield f"{row['spent']} ms are charged, {used} were used"
+
+
+def _ended(run: dict[str, Any]) -> int:
+    # Any: a row. What lies behind a lost lease may be a machine that slept, and costs nothing.
+    return int(min(run["ended_at"], run["expires_at"]) if run["outcome"] == "lost" else run["ended_at"])
 
 
 def _held(ledger: Tables) -> Iterator[str]:

@@ -11,7 +11,19 @@ from itertools import count
 from typing import Any
 
 from harnessos import errors
-from harnessos.kernel import budgets, claims, ending, evidence, intents, operations, planning, projects, reaping, runs, settling
+from harnessos.kernel import (
+    budgets,
+    claims,
+    ending,
+    evidence,
+    intents,
+    operations,
+    planning,
+    projects,
+    reaping,
+    runs,
+    settling,
+)
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
@@ -47,7 +59,9 @@ def found(store: Store, key: str = "RACE", issues: int = 0, **fields: Any) -> Ro
 def add(store: Store, project: Row, issues: int, **fields: Any) -> list[str]:
     """Plan so many independent issues into a milestone of their own. Any: fields of each PlannedIssue."""
     name = f"m{next(_tokens)}-{os.getpid()}"
-    planned = [PlannedIssue(f"{name} {number}", "", 2, "M", f"k{number}", 0)._replace(**fields) for number in range(issues)]
+    planned = [
+        PlannedIssue(f"{name} {number}", "", 2, "M", f"k{number}", 0)._replace(**fields) for number in range(issues)
+    ]
     plan = Plan(name, None, (PlannedMilestone(name, ""),), tuple(planned))
     return store.write(planning.apply, project, plan, None, BY_OPERATOR).created
 
@@ -59,7 +73,9 @@ def request(project_id: str, **fields: Any) -> ClaimRequest:
     return ClaimRequest(project_id, Holder(*here), token, f"worker-{here.pid}", **fields)
 
 
-def lifecycle(store: Store, project_id: str, said: Callable[[list[Any]], None] = lambda value: None) -> Claimed | Nothing:
+def lifecycle(
+    store: Store, project_id: str, said: Callable[[list[Any]], None] = lambda value: None
+) -> Claimed | Nothing:
     """Claim, checkpoint, verify and finish one issue; `said` hears of each write once it is committed."""
     got = store.write(claims.claim, request(project_id), BY_AGENT)
     if isinstance(got, Nothing):

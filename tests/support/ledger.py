@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from harnessos.kernel import budgets, campaigns, claims, ending, evidence, operations, planning, projects, reaping, runs, settling
+from harnessos.kernel import (
+    budgets,
+    campaigns,
+    claims,
+    ending,
+    evidence,
+    operations,
+    planning,
+    projects,
+    reaping,
+    runs,
+    settling,
+)
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
@@ -93,7 +105,9 @@ class Ledger:
         )
         return Plan(plan_key, campaign, planned, tuple(issues))
 
-    def plan(self, *drafts: Draft | str, into: str | None = None, by: Cause = BY_OPERATOR, **shape: Any) -> planning.Applied:
+    def plan(
+        self, *drafts: Draft | str, into: str | None = None, by: Cause = BY_OPERATOR, **shape: Any
+    ) -> planning.Applied:
         """Build a plan, apply it to the campaign `into`, and remember the identifiers. Any: see `build`."""
         return self.apply(self.build(*drafts, **shape), into=into, by=by)
 
@@ -113,7 +127,9 @@ class Ledger:
 
     # What agents do
 
-    def ask(self, name: str | None = None, *, here: Holder = HERE, by: str = "worker", **fields: Any) -> Claimed | Nothing:
+    def ask(
+        self, name: str | None = None, *, here: Holder = HERE, by: str = "worker", **fields: Any
+    ) -> Claimed | Nothing:
         """Claim the issue `name`, or the next one. Any: `fields` are those of ClaimRequest."""
         token = f"token-{next(_tokens)}"
         request = ClaimRequest(self.project["id"], here, token, by, issue=name and self.identifier(name), **fields)
@@ -142,7 +158,9 @@ class Ledger:
             names.append(self.name_of(got.issue["identifier"]))
         return names
 
-    def judge(self, run: Claimed, commit: str = COMMIT, *, passed: bool | None = True, protected: Sequence[str] = ()) -> Any:
+    def judge(
+        self, run: Claimed, commit: str = COMMIT, *, passed: bool | None = True, protected: Sequence[str] = ()
+    ) -> Any:
         """Record one gate's result at `commit`; return the decision."""
         gate = parse_gate("true", "g", [])
         assert gate is not None
@@ -158,7 +176,9 @@ class Ledger:
     def end(self, run: Claimed, outcome: Outcome, closing: Closing | None = None, **fields: Any) -> Row:
         """End the run with that outcome. Any: `fields` are those of Ended."""
         reason = fields.pop("reason", outcome.value)
-        return self.do(ending.finish, run.lease, Ended(outcome, reason, **fields), self.cause(run), closing or Closing())
+        return self.do(
+            ending.finish, run.lease, Ended(outcome, reason, **fields), self.cause(run), closing or Closing()
+        )
 
     def fail(self, run: Claimed, **fields: Any) -> Row:
         """End the run as the agent's fault. Any: as in `end`."""

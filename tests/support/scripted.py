@@ -72,3 +72,9 @@ def play(script: dict[str, Any], worktree: Path, tmp_path: Path, **given: Any) -
     place.parent.mkdir(exist_ok=True)
     place.write_text(json.dumps(script), encoding="utf-8")
     return invoke([sys.executable, str(AGENT), "--script", str(place)], worktree, tmp_path / "evidence", **given)
+
+
+def outcome_schema() -> dict[str, Any]:
+    """Return the published schema of outcome.json."""
+    schema: dict[str, Any] = json.loads((ROOT / "docs" / "schemas" / "outcome.schema.json").read_text(encoding="utf-8"))
+    return schema

@@ -41,3 +41,10 @@ def test_the_clocks_go_forward_in_their_units() -> None:
     wall, seconds = clock.now(), clock.monotonic()
     assert wall > 1_700_000_000_000
     eventually(lambda: clock.now() > wall and clock.monotonic() > seconds, within=10, what="the passing of time")
+
+
+def test_ids_of_one_millisecond_follow_each_other() -> None:
+    """The issues of a plan come out in its order, and the later of two checkpoints counts."""
+    ids = SystemIds()
+    made = [ids.new("iss", 1_767_603_600_000) for _ in range(1000)]
+    assert made == sorted(made)

@@ -49,9 +49,10 @@ def ground_of(harness: Harness) -> Ground:
 def projects(harness: Harness, wanted: Serve, tell: Tell) -> list[Served]:
     """Return the projects to serve: those named, else the cwd's, else everything with a workflow on this machine."""
     ground = ground_of(harness)
-    key = harness.settings.project_key
-    if wanted.keys or (key is not None and harness.settings.registration is not None):
-        rows = [harness.project(name) for name in wanted.keys or [key]]
+    registered = harness.settings.registration
+    keys = wanted.keys or ([] if registered is None else [registered.project_key])
+    if keys:
+        rows = [harness.project(key) for key in keys]
         return [_serve(ground, row, wanted.workflow, tell) for row in rows]
     here = ground.store.read(_here, ground.machine.machine_id)
     rows = [row for row, path in here if (Path(path) / places.WORKFLOW).is_file()]

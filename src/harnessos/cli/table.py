@@ -173,6 +173,12 @@ TABLE: tuple[Command, ...] = (
             DRY_RUN,
         ),
     ),
+    Command(
+        "quickstart",
+        "quickstart:quickstart",
+        "watch four scripted agents work a small plan, from nothing to verified commits",
+        (arg("folder", metavar="FOLDER", nargs="?", help="a new folder; ./harness-quickstart by default"),),
+    ),
     Command("run stop", "run:stop", "ask a live run to stop", (arg("run", metavar="RUN", help="the run's id"), REASON)),
     Command("budget show", "budget:show", "show what today's budget of a project has left", (PROJECT_KEY,)),
     Command(

@@ -6,30 +6,31 @@ the work is kept, the worktree is gone and the manifest is written before the th
 
 from __future__ import annotations
 
-
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes, worktrees
 from harnessos.dispatch import manifest, prompting, settlement, verification, working
-from harnessos.dispatch.ground import Ground
 from harnessos.dispatch.place import Place, rules_of
 from harnessos.dispatch.sessions import make_worktree
 from harnessos.dispatch.watching import Control, Limits, Watch, Watched
 from harnessos.files import atomic_write, private_folder
 from harnessos.kernel import budgets, runs
-from harnessos.kernel.claims import Claimed
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
-from harnessos.model import budget
 from harnessos.model.checkpoint import body
-from harnessos.model.gate import Gate
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR, Holder, Lease
 from harnessos.model.verdict import Step
 from harnessos.runners import command
-from harnessos.store.transaction import Row, Transaction
-from harnessos.workflow.values import Workflow
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.kernel.claims import Claimed
+    from harnessos.model import budget
+    from harnessos.model.gate import Gate
+    from harnessos.store.transaction import Row, Transaction
+    from harnessos.workflow.values import Workflow
 
 PORTS_EACH = 100
 FIRST_PORT = 20_000

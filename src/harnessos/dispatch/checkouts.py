@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harnessos import processes, worktrees
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
 from harnessos.dispatch.working import repository
 from harnessos.errors import GateProblem
 from harnessos.files import FileLock, private_folder
 from harnessos.worktrees.git import git, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
 
 SETUP_TIMEOUT_S = 1800
 SETUP_OUTPUT = 64 * 1024 * 1024

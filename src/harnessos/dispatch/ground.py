@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel.events import Cause
 from harnessos.model.run import Actor, Holder
-from harnessos.ports import Clock, Ids
-from harnessos.processes import Identity
-from harnessos.store.transaction import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from harnessos.ports import Clock, Ids
+    from harnessos.processes import Identity
+    from harnessos.store.transaction import Store
 
 
 class Ground(NamedTuple):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
 from harnessos.files import atomic_write, private_folder, sha256_file
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
+    from harnessos.store.transaction import Row, Transaction
 
 VERSION = 1
 NAME = "manifest.json"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors
 from harnessos.model.gate import Gate, parse_gate
 from harnessos.model.policy import from_document
-from harnessos.store.transaction import Row, Transaction
 
 if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
+    from harnessos.store.transaction import Row, Transaction
     from harnessos.workflow.values import Workflow
     from harnessos.worktrees.repository import Repository
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.model.checkpoint import resume_packet
-from harnessos.model.gate import Gate
-from harnessos.store.transaction import Row, Transaction
 from harnessos.workflow.template import prompt_of
 from harnessos.workflow.variables import prompt_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harnessos.dispatch.place import Place
+    from harnessos.model.gate import Gate
+    from harnessos.store.transaction import Row, Transaction
     from harnessos.workflow.values import Workflow
 
 CHECKPOINTS = 20
@@ -99,7 +100,6 @@ def packet_of(tx: Transaction, issue_id: str, but: str) -> dict[str, object] | N
 def rejection_text(results: Sequence[Row], reason: str) -> str:
     """Return what the gates said about a rejected turn, for the next turn's prompt."""
     parts = [reason]
-    for row in results:
-        if row["required"] and row["passed"] != 1:
-            parts.append(f"\n{row['gate']}: {row['detail']}\n{row['excerpt']}")
+    failing = [row for row in results if row["required"] and row["passed"] != 1]
+    parts += [f"\n{row['gate']}: {row['detail']}\n{row['excerpt']}" for row in failing]
     return "\n".join(parts)[:12_000]

@@ -6,15 +6,12 @@ Level-triggered: every pass looks again until nothing is left, so a pass that it
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harnessos import errors, processes, worktrees
 from harnessos.dispatch import checkouts, manifest, settlement, working
 from harnessos.dispatch.attempt import Attempt, derived
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
-from harnessos.dispatch.watching import Control
 from harnessos.files import safe_name
 from harnessos.kernel import intents, runs
 from harnessos.kernel.claims import Claimed
@@ -23,7 +20,14 @@ from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR, Lease
 from harnessos.runners import command
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
+    from harnessos.dispatch.watching import Control
+    from harnessos.store.transaction import Row, Transaction
 
 _GRACE_S = 2.0
 REASON = "its supervisor died"

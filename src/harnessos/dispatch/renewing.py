@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from harnessos import errors
-from harnessos.dispatch.ground import Ground
 from harnessos.kernel import runs
-from harnessos.model.run import Lease
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.model.run import Lease
 
 EVERY_S = 60.0
 

@@ -6,11 +6,14 @@ The ledger's claim makes the same choice under its lock, one issue at a time; th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel.claims import overlap
-from harnessos.store.transaction import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.store.transaction import Row
 
 
 class Serving(NamedTuple):

@@ -6,26 +6,29 @@ In a supervised run the same calls only record what the agent asks for; the supe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, worktrees
 from harnessos.dispatch import place as places
 from harnessos.dispatch import settlement, verification, working
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
 from harnessos.dispatch.renewing import Renewing
 from harnessos.kernel import claims, ending, operations, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
-from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import Lease
 from harnessos.model.verdict import Step
-from harnessos.store.transaction import Row, Transaction
 from harnessos.worktrees.repository import head_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 
 class BeginRequest(NamedTuple):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from harnessos import errors, worktrees
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.verification import Judged
 from harnessos.dispatch.working import repository
 from harnessos.kernel import ending, evidence, intents, runs, settling
-from harnessos.kernel.ending import Closing
-from harnessos.kernel.events import Cause
+from harnessos.kernel.ending import PLAIN, Closing
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import Lease
 from harnessos.model.verdict import Step, Verdict, after_verdict
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.verification import Judged
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 LOCK_TTL_MS = 120_000
 
@@ -53,7 +55,7 @@ def settle(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> Se
     assert_never(then.step)
 
 
-def finish(ground: Ground, lease: Lease, end: Ended, cause: Cause, closing: Closing = Closing()) -> Row:
+def finish(ground: Ground, lease: Lease, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """End a run, then go on telling its dependents as far as one call may."""
     issue = ground.store.write(ending.finish, lease, end, cause, closing)
     settling.drain(ground.store, issue["project_id"], cause)

@@ -6,24 +6,27 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, gates, processes, worktrees
 from harnessos.dispatch.checkouts import CleanCheckout
-from harnessos.dispatch.ground import Ground
 from harnessos.dispatch.place import Place, Rules, rules_of
 from harnessos.dispatch.working import repository
 from harnessos.files import FileLock, private_folder
 from harnessos.gates.environment import gate_environment
 from harnessos.gates.manifest import difference, manifest
 from harnessos.kernel import evidence
-from harnessos.kernel.events import Cause
 from harnessos.model.facts import Approval, DiffFacts
-from harnessos.model.gate import Gate, GateKind, Place as GatePlace
+from harnessos.model.gate import Gate, GateKind
+from harnessos.model.gate import Place as GatePlace
 from harnessos.model.protection import protected_changes
-from harnessos.model.run import Lease
 from harnessos.model.verdict import Decision, GateResult
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 Stop = Callable[[], bool]
 _COMMANDS = (GateKind.COMMAND, GateKind.TESTS)
@@ -111,13 +114,13 @@ def _worktree_state(folder: Path, subject: str) -> str:
 def _in_folder(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
     """Run the gates in place, one verification at a time; a folder that changes meanwhile voids what they found."""
     private_folder(ground.home)
-    log, results = _log_folder(ground, case), []
+    log = _log_folder(ground, case)
     name = f"folder-{case.place.project['key']}.lock"
     with FileLock(ground.home / name, timeout=3600):
         before = manifest(case.place.root)
         state = "clean" if before.hash == case.subject else "the folder changed since the run asked for its verdict"
-        for gate in case.rules.gates:
-            results.append(_execute(ground, case, gate, case.place.root, None, state, log, stop))
+        gate_runs = (_execute(ground, case, gate, case.place.root, None, state, log, stop) for gate in case.rules.gates)
+        results = list(gate_runs)
         moved = difference(before, manifest(case.place.root))
     if moved:
         paths = (*moved.changed, *moved.added, *moved.removed)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from enum import StrEnum
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import processes
-from harnessos.dispatch.ground import Ground
 from harnessos.kernel import runs
-from harnessos.model.run import Lease
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 LOOK_S = 1.0
 LEDGER_S = 2.0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
 from harnessos.errors import Refused, WorktreeProblem
 from harnessos.kernel import intents, lineage, runs
-from harnessos.kernel.lineage import Accepted
-from harnessos.model.run import Lease
-from harnessos.store.transaction import Row, Transaction
 from harnessos.worktrees import Merge, Repository, Worktree, copy_includes, create, remove, salvage
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
+    from harnessos.kernel.lineage import Accepted
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 DISK_FLOOR = "HARNESS_DISK_FLOOR"
 """Bytes that must be free for a new worktree; the default is worktrees.creation.FLOOR."""

@@ -39,7 +39,7 @@ _WORDS: dict[str, bool | None] = {
 }
 
 
-class _Refused(Exception):  # noqa: N818 -- leaves the event loop, never this module
+class _Refused(Exception):
     """The document cannot be built."""
 
     def __init__(self, sentence: str, line: int | None) -> None:

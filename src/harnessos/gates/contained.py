@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Unreadable(Exception):  # noqa: N818 -- never leaves this room, every gate turns it into a result
+class Unreadable(Exception):
     """Why a file cannot be read; the message is the rest of a sentence about it."""
 
 

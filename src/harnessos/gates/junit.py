@@ -26,7 +26,7 @@ def read_junit(content: bytes) -> Counts:
     return Counts(reader.ran, reader.failed, reader.skipped)
 
 
-class _Refused(Exception):  # noqa: N818 -- stops the parser, never leaves this module
+class _Refused(Exception):
     pass
 
 

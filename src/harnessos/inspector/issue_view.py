@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.inspector import reasons, run_view, timeline, views
-from harnessos.inspector.run_view import RunLine
-from harnessos.inspector.timeline import Entry
 from harnessos.model.issue import PRIORITIES
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.inspector.run_view import RunLine
+    from harnessos.inspector.timeline import Entry
+    from harnessos.store.transaction import Row, Transaction
 
 MOST = 50
 """Parts of each kind in one view; every kind has a list of its own with a cursor."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.inspector import reasons
 from harnessos.inspector.views import PAGE, number_cursor, page_size
 from harnessos.model.issue import PRIORITIES, Status
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 SCAN = 5_000
 """Rows looked at for one page when a label filters; a page may then be short and still have a cursor."""
@@ -44,23 +46,34 @@ class Filter(NamedTuple):
     label: str | None = None
 
 
-def query(tx: Transaction, project: Row, wanted: Filter = Filter(), cursor: str = "", limit: int = PAGE) -> Page:
+ALL = Filter()
+
+
+class Place(NamedTuple):
+    """Where a page is read: in a project's numbers, or in the index of the milestones that have the wanted key."""
+
+    project_id: str
+    status: str | None
+    milestones: list[str]
+
+
+def query(tx: Transaction, project: Row, wanted: Filter = ALL, cursor: str = "", limit: int = PAGE) -> Page:
     """Return a page of a project's issues by number; those of a milestone by status."""
     if wanted.status is not None and wanted.status not in tuple(Status):
         raise errors.BadContent(f"there is no status {wanted.status}; there are {', '.join(Status)}")
     limit = page_size(limit)
-    milestones = _milestones(tx, project, wanted.milestone)
+    place = Place(project["id"], wanted.status, _milestones(tx, project, wanted.milestone))
     found: list[Row] = []
     last: str | None = cursor
     scanned = 0
     while last is not None and len(found) < limit and scanned < SCAN:
-        rows, last = _rows(tx, project, wanted, milestones, last, _AT_ONCE if wanted.label else limit)
+        rows, last = _rows(tx, place, last, _AT_ONCE if wanted.label else limit)
         scanned += len(rows)
         for row in rows:
             if wanted.label is None or wanted.label in json.loads(row["labels_json"]):
                 found.append(row)
                 if len(found) == limit:
-                    last = _cursor(row, wanted, milestones)
+                    last = _cursor(row, place)
                     break
     holds = reasons.holds_of(tx, project["id"])
     return Page(tuple(line(tx, row, holds) for row in found), last)
@@ -90,40 +103,33 @@ def _milestones(tx: Transaction, project: Row, key: str | None) -> list[str]:
     return found
 
 
-def _rows(
-    tx: Transaction, project: Row, wanted: Filter, milestones: list[str], cursor: str, most: int
-) -> tuple[list[Row], str | None]:
+def _rows(tx: Transaction, place: Place, cursor: str, most: int) -> tuple[list[Row], str | None]:
     """Return the next rows and the cursor after them, None when they are the last."""
-    if not milestones:
-        after = number_cursor(cursor)
-        if wanted.status is None:
-            rows = tx.all("inspect_issues", project=project["id"], after=after, most=most)
+    if not place.milestones:
+        project, number = place.project_id, number_cursor(cursor)
+        if place.status is None:
+            rows = tx.all("inspect_issues", project=project, after=number, most=most)
         else:
-            rows = tx.all("inspect_issues_status", project=project["id"], status=wanted.status, after=after, most=most)
-        return rows, _cursor(rows[-1], wanted, milestones) if len(rows) == most else None
-    at, status, after_id = _place(cursor, milestones)
-    if wanted.status is None:
-        values = {"milestone": milestones[at], "status": status, "after": after_id}
-        rows = tx.all("inspect_issues_milestone", **values, most=most)
-    else:
-        values = {"milestone": milestones[at], "status": wanted.status, "after": after_id}
-        rows = tx.all("inspect_issues_milestone_status", **values, most=most)
+            rows = tx.all("inspect_issues_status", project=project, status=place.status, after=number, most=most)
+        return rows, _cursor(rows[-1], place) if len(rows) == most else None
+    at, status, after = _read(cursor, place)
+    name = "inspect_issues_milestone" if place.status is None else "inspect_issues_milestone_status"
+    rows = tx.all(name, milestone=place.milestones[at], status=place.status or status, after=after, most=most)
     if len(rows) == most:
-        return rows, _cursor(rows[-1], wanted, milestones)
-    return rows, f"{at + 1}//" if at + 1 < len(milestones) else None
+        return rows, _cursor(rows[-1], place)
+    return rows, f"{at + 1}//" if at + 1 < len(place.milestones) else None
 
 
-def _place(cursor: str, milestones: list[str]) -> tuple[int, str, str]:
-    at, _, rest = cursor.partition("/")
+def _read(cursor: str, place: Place) -> tuple[int, str, str]:
+    first, _, rest = cursor.partition("/")
     status, _, after = rest.partition("/")
-    place = number_cursor(at)
-    if place >= len(milestones):
+    at = number_cursor(first)
+    if at >= len(place.milestones):
         raise errors.BadContent(f"{cursor!r} is no cursor of this list", hint="take the one the last page gave")
-    return place, status, after
+    return at, status, after
 
 
-def _cursor(row: Row, wanted: Filter, milestones: list[str]) -> str:
-    del wanted
-    if not milestones:
+def _cursor(row: Row, place: Place) -> str:
+    if not place.milestones:
         return str(row["number"])
-    return f"{milestones.index(row['milestone_id'])}/{row['status']}/{row['id']}"
+    return f"{place.milestones.index(row['milestone_id'])}/{row['status']}/{row['id']}"

@@ -6,16 +6,18 @@ approval or answer, promotable work, blocked work, idle. Promotable work is neve
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.errors import StoreMissing, StoreTooOld, StoreUnavailable
 from harnessos.inspector import remedies, situation
-from harnessos.inspector.remedies import Remedy
-from harnessos.inspector.situation import Situation
-from harnessos.inspector.views import Host, span
+from harnessos.inspector.views import ANY_HOST, Host, span
 from harnessos.model.issue import PRIORITIES
 from harnessos.model.outcome import BREAKER_AFTER
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.inspector.remedies import Remedy
+    from harnessos.inspector.situation import Situation
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Context(NamedTuple):
@@ -38,7 +40,7 @@ class NextAction(NamedTuple):
     context: Context
 
 
-def query(tx: Transaction, project: Row, host: Host = Host()) -> NextAction:
+def query(tx: Transaction, project: Row, host: Host = ANY_HOST) -> NextAction:
     """Return what to do next in a project, for a host."""
     return decide(situation.query(tx, project, host))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harnessos.model.issue import Status, pending_reason
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.store.transaction import Row, Transaction
 
 
 def blocked_reason(issue: Row, waits: Row | None, holds: Sequence[Row]) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.inspector.status import DayBudget
 from harnessos.model.budget import DOLLAR, HOUR_MS
-from harnessos.store.transaction import Row
+
+if TYPE_CHECKING:
+    from harnessos.inspector.status import DayBudget
+    from harnessos.store.transaction import Row
 
 Command = tuple[str, ...]
 _UNITS = {"runs": 1, "wall_ms": HOUR_MS, "usd": DOLLAR}
@@ -33,10 +35,10 @@ def begin(key: str, identifier: str | None = None, *serving: str) -> Remedy:
 
 def serving(lane: Row) -> tuple[str, ...]:
     """Return the options by which a claim serves a lane."""
-    words = ("--workload-class", lane["workload_class"]) if lane["workload_class"] else ()
-    for name in lane["capabilities"].split(","):
-        words += ("--capability", name) if name else ()
-    return words
+    words = ["--workload-class", lane["workload_class"]] if lane["workload_class"] else []
+    for name in filter(None, lane["capabilities"].split(",")):
+        words += ["--capability", name]
+    return tuple(words)
 
 
 def for_blocked(identifier: str, reason: str) -> Remedy:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.inspector import views
 from harnessos.inspector.views import PAGE, page_size
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 MOST_PARTS = 200
 """Checkpoints, pieces of evidence and verdicts one view shows; a run has at most a few of each a turn."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harnessos.store.transaction import Row
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row
 
 Data = Mapping[str, Any]
 """What an event carries. Any: each kind has its own fields."""
@@ -57,8 +58,12 @@ _TOLD: dict[str, Callable[[Data], str]] = {
     "issue.retried": lambda _: "gets fresh attempts",
     "issue.reopened": lambda d: "reopened" + _because(d),
     "issue.approved": lambda d: f"accepted by a person at {_short(d.get('commit'))}" + _because(d),
-    "issue.redepended": lambda d: f"dependencies changed: {len(d.get('added', ()))} added, {len(d.get('dropped', ()))} dropped",
-    "issue.escalated": lambda d: f"overdue ({', '.join(d.get('breaches', ())) or 'again'}), priority {d.get('priority')}",
+    "issue.redepended": lambda d: (
+        f"dependencies changed: {len(d.get('added', ()))} added, {len(d.get('dropped', ()))} dropped"
+    ),
+    "issue.escalated": lambda d: (
+        f"overdue ({', '.join(d.get('breaches', ())) or 'again'}), priority {d.get('priority')}"
+    ),
     "run.claimed": lambda d: f"attempt {d.get('attempt')} taken by {d.get('agent')}",
     "run.launched": lambda d: f"turn {d.get('turn')} started",
     "run.checkpointed": lambda d: f"checkpoint {d.get('number')}: {d.get('title')}",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.inspector import reasons
 from harnessos.inspector.status import DayBudget, budgets
 from harnessos.inspector.views import Host, lacking, serves
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harnessos.store.transaction import Row, Transaction
 
 LOOK = 64
 """Candidates looked at in one lane before it counts as kept busy by the files of live runs; a claim looks as far."""
@@ -50,7 +53,9 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
     held = tx.all("run_files_held", project=project_id)
     recovery, ready, busy = None, None, None
     if not holds:
-        recovery = _first_free(_active(tx.all("inspect_recovery", project=project_id, now=tx.now, most=LOOK), host), held)
+        recovery = _first_free(
+            _active(tx.all("inspect_recovery", project=project_id, now=tx.now, most=LOOK), host), held
+        )
         ready, busy = _ready(tx, project_id, host, held)
     blocked, failed, root = _stuck(tx, project_id)
     lanes = tx.all("lane_list", project=project_id)
@@ -58,7 +63,14 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
         project=project,
         now=tx.now,
         expired=_one(
-            tx.all("inspect_expired", project=project_id, now=tx.now, machine_id=host.machine_id, boot_id=host.boot_id, most=1)
+            tx.all(
+                "inspect_expired",
+                project=project_id,
+                now=tx.now,
+                machine_id=host.machine_id,
+                boot_id=host.boot_id,
+                most=1,
+            )
         ),
         recovery=recovery,
         ready=ready,
@@ -81,7 +93,9 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
 
 def overlap(one: str, other: str) -> bool:
     """Return whether two declared paths are equal or one lies inside the other (folders end in `/`)."""
-    return one == other or (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+    return (
+        one == other or (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+    )
 
 
 def conflict(issue: Row, held: Sequence[Row]) -> Row | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.inspector import reasons
 from harnessos.inspector.views import page_size
 from harnessos.model.budget import day_after, utc_day
 from harnessos.model.issue import Status
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 MOST_RUNS = 50
 MOST_MILESTONES = 50

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 PAGE = 50
 MOST_PAGE = 1000
@@ -22,6 +24,10 @@ class Host(NamedTuple):
     boot_id: str = ""
     classes: tuple[str, ...] | None = None
     capabilities: tuple[str, ...] = ()
+
+
+ANY_HOST = Host()
+"""Nothing is known of who asks: every workload class, no capability, no machine."""
 
 
 def serves(host: Host, lane: Row) -> bool:
@@ -61,7 +67,9 @@ def number_cursor(cursor: str) -> int:
     try:
         return int(cursor)
     except ValueError as problem:
-        raise errors.BadContent(f"{cursor!r} is no cursor of this list", hint="take the one the last page gave") from problem
+        raise errors.BadContent(
+            f"{cursor!r} is no cursor of this list", hint="take the one the last page gave"
+        ) from problem
 
 
 def span(ms: int) -> str:
@@ -102,7 +110,9 @@ def run(tx: Transaction, run_id: str) -> Row:
     """Return the run with that id and its issue's identifier, or raise UnknownIdentifier."""
     row = tx.one("run_by_id", id=run_id)
     if row is None:
-        raise errors.UnknownIdentifier(f"there is no run {run_id}", hint="`harness run list` shows what there is", run=run_id)
+        raise errors.UnknownIdentifier(
+            f"there is no run {run_id}", hint="`harness run list` shows what there is", run=run_id
+        )
     owner = tx.one("issue_by_id", id=row["issue_id"])
     assert owner is not None
     return {**row, "identifier": owner["identifier"], "task": owner["task"]}

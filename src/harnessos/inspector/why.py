@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.inspector import next_action, reasons, views, why_facts, why_issue
 from harnessos.inspector.remedies import Remedy, begin, harness, raise_cap
 from harnessos.inspector.status import budgets
-from harnessos.inspector.views import Host, span
+from harnessos.inspector.views import ANY_HOST, Host, span
 from harnessos.inspector.why_issue import Answer, Deciding
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Why(NamedTuple):
@@ -26,7 +28,7 @@ class Why(NamedTuple):
     needs: str
 
 
-def query(tx: Transaction, name: str, host: Host = Host()) -> Why:
+def query(tx: Transaction, name: str, host: Host = ANY_HOST) -> Why:
     """Explain an issue (`DOCS-42`), a run (`run-...`) or a project (`DOCS`); UnknownIdentifier for anything else."""
     if name.startswith("run-"):
         return _run(tx, views.run(tx, name), host)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.inspector import reasons
 from harnessos.inspector.situation import conflict
 from harnessos.inspector.status import DayBudget, budgets
 from harnessos.inspector.views import Host, lacking, project_by_id
 from harnessos.model.issue import Status
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 HOPS = 100
 """Dependencies followed to find what really holds an issue up; a longer chain is named up to there."""
@@ -82,7 +84,9 @@ def _ending(tx: Transaction, issue_id: str) -> Row | None:
 
 
 def _lane(tx: Transaction, issue: Row) -> Row | None:
-    return next((lane for lane in tx.all("lane_list", project=issue["project_id"]) if lane["id"] == issue["lane_id"]), None)
+    return next(
+        (lane for lane in tx.all("lane_list", project=issue["project_id"]) if lane["id"] == issue["lane_id"]), None
+    )
 
 
 def _blocking(tx: Transaction, issue: Row) -> Row | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.inspector import reasons, remedies
 from harnessos.inspector.remedies import Remedy, harness
 from harnessos.inspector.views import span
-from harnessos.inspector.why_facts import Facts
 from harnessos.model.issue import Status
-from harnessos.store.transaction import Row
+
+if TYPE_CHECKING:
+    from harnessos.inspector.why_facts import Facts
+    from harnessos.store.transaction import Row
 
 
 class Deciding(NamedTuple):
@@ -257,7 +259,9 @@ def _files(facts: Facts) -> Answer | None:
     held = facts.blocking
     if held is None:
         return None
-    text = f"{_name(facts)} is ready, but the live run of {held['identifier']} holds {held['path']}, which it declares too"
+    text = (
+        f"{_name(facts)} is ready, but the live run of {held['identifier']} holds {held['path']}, which it declares too"
+    )
     row = Deciding("run_files", f"{facts.project['id']}/{held['path']}", "run_id", held["run_id"])
     return Answer(text, row, harness("run", "stop", held["run_id"]))
 
@@ -281,7 +285,9 @@ def _provider_held(facts: Facts) -> Answer | None:
         f"{_name(facts)} is ready, but agents of {hold['scope_id']} rest{until} ({hold['reason']}); "
         "another provider's may take it"
     )
-    row = Deciding("holds", f"{hold['scope_kind']}/{hold['scope_id']}/{hold['kind']}", "reason", reasons.hold_name(hold))
+    row = Deciding(
+        "holds", f"{hold['scope_kind']}/{hold['scope_id']}/{hold['kind']}", "reason", reasons.hold_name(hold)
+    )
     return Answer(text, row, remedies.begin(facts.project["key"], _name(facts)))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harnessos import errors
-from harnessos.kernel.events import Cause
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 
 def ask(

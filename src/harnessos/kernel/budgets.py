@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.kernel import attention, events
-from harnessos.kernel.events import Cause
-from harnessos.model.budget import DAY_DEFAULTS, DIMENSIONS, DOLLAR, UNLIMITED, Balance, Limits, day_after, limits, utc_day
-from harnessos.store.transaction import Row, Transaction
+from harnessos.model.budget import (
+    DAY_DEFAULTS,
+    DIMENSIONS,
+    DOLLAR,
+    UNLIMITED,
+    Balance,
+    Limits,
+    day_after,
+    limits,
+    utc_day,
+)
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 _SCOPE = "project"
 
@@ -119,7 +131,9 @@ def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: C
     tx.run("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
     tx.run("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
     tx.run("hold_lift", **scope, kind="budget")
-    tx.run("attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor))
+    tx.run(
+        "attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor)
+    )
     events.note(tx, ("project", project["id"]), "budget.changed", cause, {"dimension": dimension, "cap": cap})
     tx.wake()
 
@@ -132,9 +146,11 @@ def parse_amount(dimension: str, text: str) -> int | None:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < 1e12:
+    unit = {"runs": 1, "wall_ms": 3_600_000, "usd": DOLLAR}[dimension]
+    # Less than one of the smallest unit would be a cap of zero.
+    if not 1 <= number * unit < 1e18:
         raise errors.BadContent(
             f'a cap must be a positive number or the word "{UNLIMITED}", not {text!r}',
             hint="runs in runs a day, wall_ms in agent-hours a day, usd in dollars a day",
         )
-    return int(number * {"runs": 1, "wall_ms": 3_600_000, "usd": DOLLAR}[dimension])
+    return int(number * unit)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.kernel import events
-from harnessos.kernel.events import Cause
 from harnessos.model.event import canonical
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 DEFAULT = "default"
 _VERBS = {"paused": "campaign.paused", "active": "campaign.resumed", "archived": "campaign.archived"}

@@ -7,15 +7,18 @@ budget are taken, the event is appended. Who loses a race gets `Nothing`, or Alr
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.kernel import budgets, escalation, issues, reaping, settling
 from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status
 from harnessos.model.run import SESSION_TTL_MS, Actor, Holder, Lease
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.store.transaction import Row, Transaction
 
 TIDY = 64
 """Timers and deadlines a claim looks at; what is more waits for the tick."""
@@ -185,7 +188,9 @@ def _conflict(tx: Transaction, issue: Row) -> str | None:
 
 def overlap(one: str, other: str) -> bool:
     """Return whether two declared paths are equal or one lies inside the other (folders end in `/`)."""
-    return one == other or (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+    return (
+        one == other or (one.endswith("/") and other.startswith(one)) or (other.endswith("/") and one.startswith(other))
+    )
 
 
 def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, cause: Cause) -> Claimed | Nothing:
@@ -224,7 +229,9 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         tx.run("run_file_insert", project=request.project_id, path=path, run=run_id)
     if slot is not None:
         tx.run("slot_insert", machine_id=request.holder.machine_id, number=slot, project=request.project_id, run=run_id)
-    by = Cause(Actor("supervisor" if request.supervised else "agent", request.agent), cause.command, run_id, lease.epoch)
+    by = Cause(
+        Actor("supervisor" if request.supervised else "agent", request.agent), cause.command, run_id, lease.epoch
+    )
     taken = issues.change(
         tx,
         issue,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel import attention, budgets, issues, runs, settling
-from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status, resting
 from harnessos.model.outcome import COUNTED, Ended, Outcome, Standing, after
-from harnessos.model.run import Lease
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Closing(NamedTuple):
@@ -29,7 +31,11 @@ class Closing(NamedTuple):
     salvage_ref: str | None = None
 
 
-def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Closing = Closing()) -> Row:
+PLAIN = Closing()
+"""A closing that records nothing beyond the outcome."""
+
+
+def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """End the run and move its issue as model.outcome.after decides; return the issue's row. LeaseLost when stale."""
     issue = issues.lock(tx, lease.issue_id)
     run = tx.one(
@@ -50,7 +56,7 @@ def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Clo
     return conclude(tx, issue, run, end, cause, closing)
 
 
-def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing = Closing()) -> Row:
+def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """Move the issue of a run that was just ended under its fence, and give back what the run held."""
     used = budgets.settle(tx, run)
     tx.run("run_files_free", run=run["id"])
@@ -100,7 +106,11 @@ def _hold_provider(tx: Transaction, provider: str, end: Ended, until: int | None
 
 
 _QUESTIONS = {
-    "approval:review": ("review", "a protected file changed or an approval is open: look at the commit", "issue approve"),
+    "approval:review": (
+        "review",
+        "a protected file changed or an approval is open: look at the commit",
+        "issue approve",
+    ),
     "approval:unverified": ("review", "no gate is declared: accept the commit as it is", "issue approve"),
     "breaker:issue": ("breaker", "three runs in a row ended in harness faults", "breaker reset"),
     "budget:issue": ("budget", "the issue's own budget is used up", "issue retry"),

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from harnessos.kernel import attention, issues
-from harnessos.kernel.events import Cause
 from harnessos.model.claim_order import claim_rank, deadline_key
 from harnessos.model.issue import PRIORITIES, Status
-from harnessos.model.policy import Breach, Facts, Policy, breaches, effective_priority, from_document, merge, next_due_at
-from harnessos.store.transaction import Row, Transaction
+from harnessos.model.policy import (
+    Breach,
+    Facts,
+    Policy,
+    breaches,
+    effective_priority,
+    from_document,
+    merge,
+    next_due_at,
+)
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 
 def policy_of(tx: Transaction, issue: Row) -> Policy:
@@ -50,7 +62,9 @@ def _escalate(tx: Transaction, issue: Row, cause: Cause) -> None:
         "breaches": ",".join(sorted(known | {breach.trigger for breach in found})),
         "unbreached": 0 if found else 1,
         "effective_priority": priority,
-        "claim_rank": claim_rank(priority, issue["ready_at"]) if issue["status"] == Status.READY else issue["claim_rank"],
+        "claim_rank": claim_rank(priority, issue["ready_at"])
+        if issue["status"] == Status.READY
+        else issue["claim_rank"],
     }
     data = {"breaches": [breach.trigger for breach in new], "priority": PRIORITIES[priority]}
     issues.change(tx, issue, "issue.escalated", cause, changes, data)

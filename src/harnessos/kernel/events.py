@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.model.event import Event, canonical, chained
-from harnessos.model.run import Actor
-from harnessos.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.model.run import Actor
+    from harnessos.store.transaction import Transaction
 
 
 class Cause(NamedTuple):
@@ -31,7 +34,15 @@ def append(
 ) -> Head:
     """Write the event that follows `head` and return the new head; the caller stores it with the subject."""
     event = Event(
-        *subject, head.seq + 1, tx.now, kind, str(cause.actor), cause.command, cause.run_id, cause.epoch, canonical(data)
+        *subject,
+        head.seq + 1,
+        tx.now,
+        kind,
+        str(cause.actor),
+        cause.command,
+        cause.run_id,
+        cause.epoch,
+        canonical(data),
     )
     new = Head(event.subject_seq, chained(head.hash, event))
     tx.run("event_insert", **event._asdict(), hash=new.hash)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harnessos.kernel import ending, events, runs
-from harnessos.kernel.ending import Closing
-from harnessos.kernel.events import Cause
-from harnessos.model.gate import Gate
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import Lease
 from harnessos.model.verdict import Decision, GateResult, Verdict, decide
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.kernel.ending import Closing
+    from harnessos.kernel.events import Cause
+    from harnessos.model.gate import Gate
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 
 def judge(
@@ -45,7 +49,12 @@ def judge(
         reason=decision.reason,
         now=tx.now,
     )
-    data = {"verdict": decision.verdict.value, "reason": decision.reason, "subject": subject, "failing": decision.failing}
+    data = {
+        "verdict": decision.verdict.value,
+        "reason": decision.reason,
+        "subject": subject,
+        "failing": decision.failing,
+    }
     events.note(tx, ("issue", lease.issue_id), "run.judged", cause, data)
     return decision
 

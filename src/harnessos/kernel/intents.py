@@ -7,11 +7,15 @@ Recovery finishes or undoes every intent that nobody confirmed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from harnessos.kernel import runs
-from harnessos.model.run import Lease
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
 
 KINDS = ("worktree", "process", "accept", "salvage", "remove")
 

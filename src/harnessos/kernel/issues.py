@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.kernel import events
@@ -12,7 +11,11 @@ from harnessos.model.claim_order import claim_rank
 from harnessos.model.event import DECIDED
 from harnessos.model.issue import Status, Waiting, check_move, resting
 from harnessos.model.milestone import STATUSES, status_of
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.store.transaction import Row, Transaction
 
 _NONE = dict.fromkeys((*STATUSES, Status.CANCELLED.value), 0)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.store.transaction import Row, Transaction
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 MOST = 10_000
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.kernel import attention, ending, escalation, events, issues, planned_issues, settling
-from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 
 def only_operator(cause: Cause, what: str, command: str) -> None:
@@ -24,6 +27,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     if cause.actor.kind == "agent" and issue["planned_by"] != str(cause.actor):
         only_operator(cause, "cancel what it did not plan itself", f"harness issue cancel {identifier}")
+    tx.run("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     run = tx.one("run_live_of", issue=issue["id"])
     if run is not None:
         ended = tx.one(
@@ -68,7 +72,8 @@ def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
     }
     if issue["status"] not in (Status.FAILED, Status.BLOCKED):
         raise errors.IllegalMove(
-            f"{identifier} is {issue['status']}; only a failed or blocked issue is retried", hint=f"harness why {identifier}"
+            f"{identifier} is {issue['status']}; only a failed or blocked issue is retried",
+            hint=f"harness why {identifier}",
         )
     tx.run("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     attention.moot(tx, issue["id"], cause)
@@ -83,7 +88,8 @@ def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     if issue["status"] not in (Status.DONE, Status.CANCELLED):
         raise errors.IllegalMove(
-            f"{identifier} is {issue['status']}; only a done or cancelled issue is reopened", hint=f"harness why {identifier}"
+            f"{identifier} is {issue['status']}; only a done or cancelled issue is reopened",
+            hint=f"harness why {identifier}",
         )
     fresh = {
         "status": Status.PENDING.value,
@@ -106,7 +112,9 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
         only_operator(cause, "block an issue", f"harness issue block {identifier}")
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     if issue["status"] == Status.IN_PROGRESS:
-        raise errors.IllegalMove(f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}")
+        raise errors.IllegalMove(
+            f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}"
+        )
     changes = {"status": Status.BLOCKED.value, "blocked_reason": reason}
     new = issues.change(tx, issue, "issue.blocked", cause, changes)
     attention.ask(
@@ -133,7 +141,9 @@ def approve(tx: Transaction, identifier: str, name: str | None, state: str, note
     if name is None and issue["blocked_reason"] in ("approval:review", "approval:unverified"):
         return _accept(tx, issue, state, note, cause)
     if not wanted:
-        raise errors.UnknownIdentifier(f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}")
+        raise errors.UnknownIdentifier(
+            f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}"
+        )
     still_open = issue["approvals_open"] + _decide(tx, wanted, state, note, cause)
     data = {"approvals": [row["name"] for row in wanted], "state": state, "note": note}
     changes: dict[str, object] = {"approvals_open": still_open}
@@ -143,7 +153,9 @@ def approve(tx: Transaction, identifier: str, name: str | None, state: str, note
     return settling.settle_one(tx, new, cause)
 
 
-def approve_milestone(tx: Transaction, milestone_id: str, name: str | None, state: str, note: str, cause: Cause) -> None:
+def approve_milestone(
+    tx: Transaction, milestone_id: str, name: str | None, state: str, note: str, cause: Cause
+) -> None:
     """Decide an approval that a milestone asks for (all of them without a name); its issues move accordingly."""
     milestone = tx.one("milestone_lock", id=milestone_id)
     if milestone is None:
@@ -153,7 +165,9 @@ def approve_milestone(tx: Transaction, milestone_id: str, name: str | None, stat
     _known_state(state)
     wanted = [row for row in tx.all("approval_of_milestone", milestone=milestone_id) if name in (None, row["name"])]
     if not wanted:
-        raise errors.UnknownIdentifier(f"milestone {key} has no approval {name or 'to decide'}", hint="`harness status`")
+        raise errors.UnknownIdentifier(
+            f"milestone {key} has no approval {name or 'to decide'}", hint="`harness status`"
+        )
     still_open = milestone["approvals_open"] + _decide(tx, wanted, state, note, cause)
     settling.release(tx, milestone, milestone["unmet"], still_open)
     data = {"milestone": key, "approvals": [row["name"] for row in wanted], "state": state, "note": note}
@@ -198,13 +212,19 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
     """
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     if issue["status"] == Status.IN_PROGRESS:
-        raise errors.IllegalMove(f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}")
+        raise errors.IllegalMove(
+            f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}"
+        )
     fresh = {**issue, **columns}
     kept = ("task", "description", "size", "priority", "lane_id", "deadline_at", "gates_json", "budget_json",
             "labels_json", "files_json", "policy_json", "metadata_json")  # fmt: skip
     tx.run("issue_rewrite", id=issue["id"], **{name: fresh[name] for name in kept})
-    order = escalation.order_columns(escalation.policy_of(tx, fresh), escalation.facts_of(fresh), fresh["priority"], tx.now)
-    return issues.change(tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"changed": sorted(columns)})
+    order = escalation.order_columns(
+        escalation.policy_of(tx, fresh), escalation.facts_of(fresh), fresh["priority"], tx.now
+    )
+    return issues.change(
+        tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"changed": sorted(columns)}
+    )
 
 
 def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], cause: Cause) -> Row:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
 from harnessos.kernel import escalation, events, issues, settling
@@ -13,7 +12,11 @@ from harnessos.model.event import canonical
 from harnessos.model.issue import Status, Waiting, resting
 from harnessos.model.plan import Plan, PlannedIssue, definition_hash
 from harnessos.model.policy import Facts, Policy, as_document, from_document, merge
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.store.transaction import Row, Transaction, Value
 
 
 class Batch(NamedTuple):
@@ -168,10 +171,12 @@ def texts(planned: PlannedIssue) -> dict[str, Any]:
 
 def _edges(tx: Transaction, batch: Batch, ids: list[tuple[str, int]]) -> None:
     """Write the edges of new issues at once; those of issues that were there before one by one."""
-    rows = []
+    rows: list[dict[str, Value]] = []
     for planned, (issue_id, number) in zip(batch.plan.issues, ids, strict=True):
         targets = {ids[other][0]: 0 for other in planned.depends_on}
-        targets.update({batch.stored[n]["id"]: int(batch.stored[n]["status"] == "done") for n in planned.depends_on_ids})
+        targets.update(
+            {batch.stored[n]["id"]: int(batch.stored[n]["status"] == "done") for n in planned.depends_on_ids}
+        )
         if number:
             rows += [{"issue": issue_id, "on": on, "state": state} for on, state in targets.items()]
         else:
@@ -211,7 +216,9 @@ def untouched(issue: Row) -> bool:
     return issue["lease_epoch"] == 0 and issue["status"] in (Status.PENDING, Status.READY, Status.BLOCKED)
 
 
-def _again(tx: Transaction, batch: Batch, planned: PlannedIssue, known: Row, lane_id: str, into: tuple[Any, ...]) -> None:
+def _again(
+    tx: Transaction, batch: Batch, planned: PlannedIssue, known: Row, lane_id: str, into: tuple[Any, ...]
+) -> None:
     """Apply an issue that an earlier application of the plan wrote. Any: the three result lists of `write`."""
     updated, unchanged, skipped = into
     definition = definition_hash(planned)
@@ -231,7 +238,9 @@ def rewrite(tx: Transaction, issue: Row, planned: PlannedIssue, definition: str,
     columns = texts(planned)
     tx.run("issue_rewrite", id=issue["id"], lane_id=lane_id, **columns)
     fresh = {**issue, **columns, "lane_id": lane_id}
-    order = escalation.order_columns(escalation.policy_of(tx, fresh), escalation.facts_of(fresh), planned.priority, tx.now)
+    order = escalation.order_columns(
+        escalation.policy_of(tx, fresh), escalation.facts_of(fresh), planned.priority, tx.now
+    )
     return issues.change(tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"task": planned.task})
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.kernel import campaigns, issues, planned_issues, settling
-from harnessos.kernel.events import Cause
-from harnessos.model.plan import Plan, PlannedMilestone
 from harnessos.model.policy import as_document
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.kernel.events import Cause
+    from harnessos.model.plan import Plan, PlannedMilestone
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Applied(NamedTuple):
@@ -130,10 +133,10 @@ def _depend_milestone(
         )
 
 
-def _stored_dependencies(tx: Transaction, project: Row, plan: Plan) -> Mapping[str, Any]:
+def _stored_dependencies(tx: Transaction, project: Row, plan: Plan) -> Mapping[str, Row]:
     """Return the stored issues that the plan names, by identifier."""
-    found = {}
-    problems = []
+    found: dict[str, Row] = {}
+    problems: list[str] = []
     for number, planned in enumerate(plan.issues):
         for identifier in planned.depends_on_ids:
             row = found.get(identifier) or tx.one("issue_by_identifier", identifier=identifier)
@@ -145,5 +148,3 @@ def _stored_dependencies(tx: Transaction, project: Row, plan: Plan) -> Mapping[s
     if problems:
         raise errors.BadPlan("; ".join(problems), causes=problems)
     return found
-
-

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.kernel import budgets, campaigns, events
-from harnessos.kernel.events import Cause
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Transaction
 
 KEY = re.compile(r"[A-Z][A-Z0-9]{0,15}")
 
@@ -21,7 +24,9 @@ def check_key(key: str) -> str:
     return upper
 
 
-def create(tx: Transaction, key: str, name: str, kind: str, root_commit: str | None, target: str | None, cause: Cause) -> Row:
+def create(
+    tx: Transaction, key: str, name: str, kind: str, root_commit: str | None, target: str | None, cause: Cause
+) -> Row:
     """Create a project (`kind` git or folder) with its default campaign and default caps."""
     project = tx.new_id("prj")
     tx.run(
@@ -79,7 +84,9 @@ def trust(tx: Transaction, project: Row, machine_id: str, user: str | None, caus
     events.note(tx, ("project", project["id"]), verb, cause, {"machine": machine_id, "user": user})
 
 
-def configure(tx: Transaction, project: Row, cause: Cause, *, name: str, target: str | None, **settings: object) -> None:
+def configure(
+    tx: Transaction, project: Row, cause: Cause, *, name: str, target: str | None, **settings: object
+) -> None:
     """Change a project's name, target branch and settings; settings of the value None are removed."""
     merged = {**json.loads(project["settings_json"]), **settings}
     merged = {key: value for key, value in merged.items() if value is not None}

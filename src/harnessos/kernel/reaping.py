@@ -6,11 +6,15 @@ and every tick and holds no lease of its own (I14).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harnessos.kernel import ending, issues
-from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import Holder
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Holder
+    from harnessos.store.transaction import Row, Transaction
 
 REASON = "its lease ran out without a sign of life"
 
@@ -24,9 +28,9 @@ def reap(tx: Transaction, here: Holder, cause: Cause, most: int) -> list[Row]:
 def reap_one(tx: Transaction, seen: Row, cause: Cause) -> Row | None:
     """End one run as it was seen (id, issue_id, epoch, expires_at); None when its holder was faster."""
     issue = issues.lock(tx, seen["issue_id"])
-    run = tx.one(
-        "run_reap", run=seen["id"], epoch=seen["epoch"], seen=seen["expires_at"], reason=REASON, now=tx.now
-    )
+    run = tx.one("run_reap", run=seen["id"], epoch=seen["epoch"], seen=seen["expires_at"], reason=REASON, now=tx.now)
     if run is None:
         return None
-    return ending.conclude(tx, issue, run, Ended(Outcome.LOST, REASON), cause._replace(run_id=run["id"], epoch=run["epoch"]))
+    return ending.conclude(
+        tx, issue, run, Ended(Outcome.LOST, REASON), cause._replace(run_id=run["id"], epoch=run["epoch"])
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from harnessos import errors
 from harnessos.kernel import events
 from harnessos.kernel.events import Cause
 from harnessos.model.run import Actor, Holder, Lease
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Progress(NamedTuple):
@@ -83,7 +85,12 @@ def checkpoint(tx: Transaction, lease: Lease, made: Progress, cause: Cause) -> R
     )
     head = events.Head(tail["event_seq"], tail["event_head"])
     new = events.append(
-        tx, ("issue", lease.issue_id), head, "run.checkpointed", cause, {"number": row["checkpoints"], "title": made.title}
+        tx,
+        ("issue", lease.issue_id),
+        head,
+        "run.checkpointed",
+        cause,
+        {"number": row["checkpoints"], "title": made.title},
     )
     tx.run("event_head_issue", id=lease.issue_id, seq=new.seq, head=new.hash, seen=head.seq)
     return {"number": row["checkpoints"], "expires_at": row["expires_at"]}

@@ -7,11 +7,15 @@ Each edge carries the state it was last told, which makes every step repeatable.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harnessos.kernel import attention, events, issues
-from harnessos.kernel.events import Cause
 from harnessos.model.issue import Status, check_move
 from harnessos.model.milestone import status_of
-from harnessos.store.transaction import Row, Store, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
+    from harnessos.store.transaction import Row, Store, Transaction
 
 BATCH = 500
 AT_ONCE = 5_000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UNLIMITED = "unlimited"
 HOUR_MS = 3_600_000
@@ -55,7 +57,8 @@ def amount(value: object, name: str, unit: int) -> int | None:
     """Return a written cap in its unit; None for the word "unlimited"; anything not positive is refused."""
     if value == UNLIMITED:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    # Less than one of the smallest unit would be zero, which elsewhere means "no limit".
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value * unit < 1e18:
         raise errors.BadContent(f'{name} must be a positive number or "{UNLIMITED}", not {value!r}')
     return int(value * unit)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TEXT_FIELDS = ("title", "summary", "next_step")
 LIST_FIELDS = ("plan", "files", "failed", "commands", "decisions", "artifacts")

@@ -90,10 +90,9 @@ class Gate(NamedTuple):
     def as_document(self) -> dict[str, object]:
         """Return the document that `parse_gate` reads back as this gate, defaults left out."""
         document: dict[str, object] = {"name": self.name, "kind": self.kind.value}
-        for field, default in Gate._field_defaults.items():
+        defaults = Gate._field_defaults | ({"format": ReportFormat.JUNIT} if self.report is not None else {})
+        for field, default in defaults.items():
             value = getattr(self, field)
-            if field == "format" and self.report is not None:
-                default = ReportFormat.JUNIT  # noqa: PLW2901 -- a report is JUnit unless it says otherwise
             if value != default:
                 document["in" if field == "where" else field] = _plain(value)
         return document

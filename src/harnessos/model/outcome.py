@@ -84,8 +84,12 @@ def after(end: Ended, standing: Standing, now: int) -> After:
     gate_errors = standing.gate_errors + 1 if end.gate_error else 0
 
     def to(status: Status, reason: str | None = None, not_before: int | None = None) -> After:
-        resting = standing.resting if status is Status.READY else status
-        return After(resting, reason, attempts, breaks, gate_errors, not_before)
+        if status is Status.READY:
+            # Whatever the run ended with, an issue whose own wall time is used up is not started again (P16).
+            if standing.wall_left_ms is not None and standing.wall_left_ms <= 0:
+                return After(Status.BLOCKED, "budget:issue", attempts, breaks, gate_errors, not_before)
+            status = standing.resting
+        return After(status, reason, attempts, breaks, gate_errors, not_before)
 
     if outcome is Outcome.SUCCESS:
         return to(*_accepted(end.verdict, require_gates=standing.require_gates))
@@ -97,12 +101,8 @@ def after(end: Ended, standing: Standing, now: int) -> After:
         faults = attempts - standing.forgiven
         if end.final or (standing.max_attempts is not None and faults >= standing.max_attempts):
             return to(Status.FAILED)
-        if standing.wall_left_ms is not None and standing.wall_left_ms <= 0:
-            return to(Status.BLOCKED, "budget:issue")
         return to(Status.READY, not_before=now + backoff_ms(faults))
-    if outcome is Outcome.PROVIDER_QUOTA:
-        return to(Status.READY, not_before=end.reset_at or now + PROVIDER_DOWN_MS)
-    if outcome is Outcome.PROVIDER_DOWN:
+    if outcome in (Outcome.PROVIDER_QUOTA, Outcome.PROVIDER_DOWN):
         return to(Status.READY, not_before=end.reset_at or now + PROVIDER_DOWN_MS)
     if outcome in (Outcome.HARNESS_FAULT, Outcome.LOST):
         if gate_errors >= BREAKER_AFTER:

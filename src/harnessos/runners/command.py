@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
 from harnessos.files import atomic_write, read_bounded
 from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 TEMPORARY_FAILURE = 75
 OUTCOME_LIMIT = 64 * 1024

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harnessos import errors, processes
-from harnessos.dispatch.ground import Ground
 from harnessos.kernel import attention
-from harnessos.services.projects import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.services.projects import Served
 
 TIMEOUT_S = 30
 

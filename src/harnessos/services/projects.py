@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos.dispatch import place as places
-from harnessos.dispatch.ground import Ground
-from harnessos.dispatch.place import Place
-from harnessos.store.transaction import Row
 from harnessos.workflow.source import WorkflowSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
     from harnessos.services.reporting import Reporter
+    from harnessos.store.transaction import Row
     from harnessos.workflow.values import Workflow
 
 

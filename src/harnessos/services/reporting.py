@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harnessos.dispatch.ground import Ground
 from harnessos.dispatch.manifest import instant
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.store.transaction import Row, Transaction
 
 PAGE = 500
 

@@ -6,14 +6,10 @@ memory only, so a restart goes on exactly where the last one was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.bridge import Bridge
 from harnessos.dispatch import recovery
 from harnessos.dispatch.attempt import Attempt
-from harnessos.dispatch.ground import Ground
 from harnessos.dispatch.sessions import hashed
 from harnessos.dispatch.watching import Control
 from harnessos.kernel import claims, escalation, reaping, settling
@@ -21,9 +17,16 @@ from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
 from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services.notifying import notify
-from harnessos.services.projects import Served
 from harnessos.services.reporting import Reporter
-from harnessos.store.transaction import Row, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from harnessos.bridge import Bridge
+    from harnessos.dispatch.ground import Ground
+    from harnessos.services.projects import Served
+    from harnessos.store.transaction import Row, Transaction
 
 LOOK_S = 1.0
 POLL_MS = 30_000

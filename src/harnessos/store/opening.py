@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harnessos import errors
-from harnessos.ports import Clock, Ids
-from harnessos.store.transaction import Store
+
+if TYPE_CHECKING:
+    from harnessos.ports import Clock, Ids
+    from harnessos.store.transaction import Store
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
@@ -17,7 +20,9 @@ def sqlite_path(url: str) -> Path | None:
     if url.startswith(SQLITE):
         path = Path(url.removeprefix(SQLITE)).expanduser()
         if not path.is_absolute():
-            raise errors.BadUsage(f"{url} must name an absolute path", hint="sqlite:////home/me/harness.sqlite has four slashes")
+            raise errors.BadUsage(
+                f"{url} must name an absolute path", hint="sqlite:////home/me/harness.sqlite has four slashes"
+            )
         return path
     if url.startswith(POSTGRES):
         return None
@@ -56,6 +61,4 @@ def _need_psycopg() -> None:
     try:
         import psycopg_pool  # noqa: F401  # only asks whether it is there
     except ImportError as problem:
-        raise errors.StoreUnavailable(
-            "PostgreSQL needs an extra", hint="pip install 'harnessos[pg]'"
-        ) from problem
+        raise errors.StoreUnavailable("PostgreSQL needs an extra", hint="pip install 'harnessos[pg]'") from problem

@@ -7,9 +7,8 @@ Row locks come from the queries (`FOR UPDATE`); deadlocks and serialisation fail
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Concatenate, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, cast
 
 import psycopg
 import psycopg_pool
@@ -19,6 +18,9 @@ from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemIds
 from harnessos.store.queries import Queries
 from harnessos.store.transaction import P, Row, T, Transaction, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 OLDEST_SERVER = 150_000
 TRIES = 8
@@ -77,7 +79,7 @@ class Texts:
         text = self._texts.get(name)
         if text is None:
             # They come from files of this package and from nowhere else.
-            text = self._texts[name] = cast("LiteralString", self._queries[name].pyformat)
+            text = self._texts[name] = self._queries[name].pyformat
         return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
@@ -23,7 +23,9 @@ def check(url: str, *, write: bool) -> None:
 
 
 def _meta(connection: Connection) -> dict[str, str] | None:
-    row = connection.execute("SELECT to_regclass('meta') IS NOT NULL AND to_regclass('migrations') IS NOT NULL AS there").fetchone()
+    row = connection.execute(
+        "SELECT to_regclass('meta') IS NOT NULL AND to_regclass('migrations') IS NOT NULL AS there"
+    ).fetchone()
     if row is None or not row["there"]:
         return None
     return {row["name"]: row["value"] for row in connection.execute("SELECT name, value FROM meta")}
@@ -103,4 +105,4 @@ def upgrade(url: str, *, force: bool = False, clock: Clock | None = None, ids: I
 
 def _text(statement: str) -> LiteralString:
     # The statements come from files of this package and from nowhere else.
-    return cast("LiteralString", statement)
+    return statement

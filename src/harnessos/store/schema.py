@@ -56,8 +56,8 @@ def check_version(where: str, schema: int, min_reader: int, min_writer: int, *, 
     """Refuse a ledger whose schema this program must not touch: older (migrate first) or too new."""
     if schema < SCHEMA:
         raise errors.StoreTooOld(f"{where} has schema {schema}, this program needs {SCHEMA}", schema=schema)
-    if SCHEMA < min_reader or (write and SCHEMA < min_writer):
-        verb = "written" if SCHEMA >= min_reader else "read"
+    if min_reader > SCHEMA or (write and min_writer > SCHEMA):
+        verb = "written" if min_reader <= SCHEMA else "read"
         raise errors.StoreTooNew(
             f"{where} has schema {schema}; it cannot be {verb} by this program (schema {SCHEMA})", schema=schema
         )

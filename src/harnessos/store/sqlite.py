@@ -7,17 +7,20 @@ starts from a stale read (P07). WAL is switched once, when the file is made (`st
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Concatenate
+from typing import TYPE_CHECKING, Concatenate
 
 import apsw
 
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.store.queries import Queries
-from harnessos.store.transaction import P, Row, T, Transaction, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from harnessos.store.transaction import P, Row, T, Transaction, Value
 
 BUSY_TIMEOUT_MS = 30_000
 OLDEST_LIBRARY = 3_051_003
@@ -59,10 +62,7 @@ class SqliteTransaction:
     def all(self, name: str, /, **values: Value) -> list[Row]:
         """See Transaction."""
         cursor = self._connection.execute(self._queries[name].sql, values)
-        rows = []
-        for row in cursor:
-            rows.append(dict(zip(self._columns_of(name, cursor), row, strict=True)))
-        return rows
+        return [dict(zip(self._columns_of(name, cursor), row, strict=True)) for row in cursor]
 
     def run(self, name: str, /, **values: Value) -> int:
         """See Transaction."""
@@ -85,7 +85,9 @@ class SqliteStore:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, clock: Clock | None = None, ids: Ids | None = None, vfs: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock | None = None, ids: Ids | None = None, vfs: str | None = None
+    ) -> None:
         refuse_old_library()
         self.path = path
         self.url = f"sqlite:///{path}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
@@ -15,6 +14,9 @@ from harnessos.files import FileLock, atomic_write, filesystem_kind, private_fol
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.store import schema
 from harnessos.store.sqlite import connect, refuse_old_library, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SHARED = frozenset({"nfs", "cifs", "fuse", "9p", "virtiofs", "vboxsf", "sshfs", "ceph", "lustre", "afs"})
 """Where WAL's shared memory is not shared, and many writers damage the file (P08: virtiofs, NFS)."""
@@ -60,7 +62,7 @@ def _recognise(connection: apsw.Connection) -> Seen:
     version = int(next(connection.execute("PRAGMA user_version"))[0])
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if number == schema.APPLICATION_ID and "meta" in tables:
-        meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+        meta = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta")}
         return Seen(Kind.LEDGER, version, int(meta.get("min_reader", 0)), int(meta.get("min_writer", 0)))
     if number == schema.APPLICATION_ID:
         return Seen(Kind.LEDGER, 0)
@@ -102,7 +104,9 @@ def create(path: Path, *, clock: Clock | None = None, ids: Ids | None = None) ->
     _make_folder(path)
     kind = filesystem_kind(path.parent)
     if kind in _SHARED:
-        raise errors.StoreFileSystem(f"{path} lies on {kind}, where several processes cannot share a SQLite file safely")
+        raise errors.StoreFileSystem(
+            f"{path} lies on {kind}, where several processes cannot share a SQLite file safely"
+        )
     try:
         with FileLock(path.with_name(path.name + ".lock"), timeout=60):
             seen = look(path)
@@ -116,9 +120,13 @@ def create(path: Path, *, clock: Clock | None = None, ids: Ids | None = None) ->
                 _migrate(path, clock, ids)
             return seen.kind is not Kind.LEDGER
     except PermissionError as problem:
-        raise errors.StoreReadOnly(f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store") from problem
+        raise errors.StoreReadOnly(
+            f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store"
+        ) from problem
     except OSError as problem:
-        raise errors.StoreReadOnly(f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store") from problem
+        raise errors.StoreReadOnly(
+            f"{path} cannot be made: {problem.strerror}", hint="choose another place with --store"
+        ) from problem
 
 
 def _make_folder(path: Path) -> None:
@@ -159,10 +167,10 @@ def _migrate(path: Path, clock: Clock, ids: Ids, stop_after: Callable[[int], Non
     """Apply the migrations that are missing, each in a transaction of its own that also records it."""
     connection = connect(path)
     try:
-        done = dict(connection.execute("SELECT number, checksum FROM migrations").fetchall())
+        done = {number: str(checksum) for number, checksum in connection.execute("SELECT number, checksum FROM migrations")}
         for step in schema.migrations("sqlite"):
             if step.number in done:
-                _same(path, step, str(done[step.number]))
+                _same(path, step, done[step.number])
                 continue
             connection.execute("BEGIN IMMEDIATE")
             for statement in step.statements:
@@ -287,7 +295,10 @@ def integrity(path: Path) -> list[str]:
         connection = connect(path, read_only=True)
         try:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-            found += [f"{row[0]}: a row points to a missing {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+            found += [
+                f"{row[0]}: a row points to a missing {row[2]}"
+                for row in connection.execute("PRAGMA foreign_key_check")
+            ]
             return found[:20]
         finally:
             connection.close()

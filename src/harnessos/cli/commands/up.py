@@ -34,12 +34,14 @@ def up(call: Call) -> int:
         with LiveTable(call.harness) as table:
             ending = supervising.serve(call.harness, wanted, options, table.tell)
     else:
-        ending = supervising.serve(call.harness, wanted, options, _teller(json=call.out.json))
+        ending = supervising.serve(call.harness, wanted, options, teller(json=call.out.json))
     _summary(call, ending)
     return ending.exit_code
 
 
-def _teller(*, json: bool) -> supervising.Tell:
+def teller(*, json: bool) -> supervising.Tell:
+    """Return what prints each event: a JSON object a line, or a line for people."""
+
     def tell(event: Mapping[str, object]) -> None:
         print(dumps(event) if json else clean(supervising.line(event), line=True), flush=True)
 
@@ -62,7 +64,7 @@ def _summary(call: Call, ending: Ending) -> None:
 
 
 def _dry_run(call: Call, wanted: Serve, options: Options) -> int:
-    choices = supervising.dry_run(call.harness, wanted, options, _teller(json=False) if not call.out.json else _quiet)
+    choices = supervising.dry_run(call.harness, wanted, options, teller(json=False) if not call.out.json else _quiet)
     document = {
         "projects": {
             key: [{"identifier": c.identifier, "start": c.start, "reason": c.reason} for c in found]

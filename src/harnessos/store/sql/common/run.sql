@@ -164,3 +164,11 @@ ORDER BY i.claim_rank, i.unbreached, i.deadline_key, i.created_at, i.id LIMIT :o
 -- name: run_watch
 -- What the watcher of a live run must know: whether it is still its run, and whether someone asked it to stop.
 SELECT live, epoch, stop_request, progress_at, close_request FROM runs WHERE id = :run;
+
+-- name: run_table
+-- One line an issue: its attempts, turns, verdict, commit and the time its runs took.
+SELECT i.identifier, i.task, i.status, i.attempts, i.verdict, i.accepted_commit,
+    (SELECT count(*) FROM runs r WHERE r.issue_id = i.id) AS runs,
+    (SELECT coalesce(sum(r.turns), 0) FROM runs r WHERE r.issue_id = i.id) AS turns,
+    (SELECT coalesce(sum(r.ended_at - r.started_at), 0) FROM runs r WHERE r.issue_id = i.id AND r.live = 0) AS busy_ms
+FROM issues i WHERE i.project_id = :project ORDER BY i.number LIMIT :most;

@@ -1,0 +1,52 @@
+"""`harness next`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from harnessos import errors
+from harnessos.inspector import next_action, views
+from harnessos.inspector.views import Host
+
+if TYPE_CHECKING:
+    from harnessos.cli.call import Call
+    from harnessos.inspector.next_action import NextAction
+
+
+def show(call: Call) -> None:
+    """Say what to do next in a project, and with which command."""
+    found = _find(call)
+    command = shlex.join(found.payload["command"])
+    who = " (for a person)" if found.payload["needs"] == "operator" else ""
+    call.out.show(views.document(found), f"{found.reason}\n  {command}{who}")
+
+
+def _find(call: Call) -> NextAction:
+    args = call.args
+    host = Host(classes=tuple(args.workload_class) or None, capabilities=tuple(args.capability))
+    try:
+        project = call.harness.read(views.project, call.harness.key(args.project))
+        found = call.harness.read(next_action.query, project, host)
+        if found.action == "reap":
+            # Who this machine is costs a look at the system, and matters only for a lease that it may still renew.
+            found = call.harness.read(next_action.query, project, _here(host))
+    except errors.StoreUnavailable as problem:
+        return next_action.store_problem(problem, _key(call))
+    return found
+
+
+def _here(host: Host) -> Host:
+    from harnessos.processes.identity import boot_id, machine_id
+
+    return host._replace(machine_id=machine_id(), boot_id=boot_id())
+
+
+def _key(call: Call) -> str:
+    """Return a key to propose for a place that has none yet."""
+    known = call.args.project or call.harness.settings.project_key
+    if known:
+        return str(known)
+    letters = re.sub(r"[^A-Z0-9]", "", call.harness.settings.cwd.name.upper()).lstrip("0123456789")
+    return letters[:16] or "WORK"
