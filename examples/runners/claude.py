@@ -37,7 +37,7 @@ def main() -> int:
     if result and result.get("is_error") is False and agent.code == 0:
         return finish("success", said.partition("\n")[0], **spent)
     status = result.get("api_error_status")
-    if "rate limit" in said or (status == 429 or limit.get("status") == "rejected"):
+    if result.get("is_error") and (status == 429 or limit.get("status") == "rejected"):
         return finish("provider_quota", said, reset_at=at(limit.get("resetsAt")), provider="anthropic", **spent)
     if result.get("is_error") and status in DOWN:
         return finish("provider_down", said, provider="anthropic", **spent)

@@ -32,6 +32,24 @@ class Recorded(NamedTuple):
     after: list[dict[str, list[str]]]
 
 
+class Lane(NamedTuple):
+    """A place for one ledger after another: a file that is replaced, or a database that gets another project."""
+
+    url: str
+    empty: Path | None
+
+    def fresh(self, point: int) -> tuple[str, str]:
+        """Return the address and the mark for the worker that dies at a point."""
+        if self.empty is None:
+            return self.url, f"Z{point:04}Z"
+        path = sqlite_path(self.url)
+        assert path is not None
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(self.empty, path)
+        return self.url, "REF"
+
+
 def recorded(said: Said) -> Recorded:
     """Read what the recording worker said."""
     assert said.code == 0, said.values[-1]
@@ -48,45 +66,38 @@ def recorded(said: Said) -> Recorded:
     return Recorded(steps, places, after)
 
 
-def test_kill_9_at_every_point_of_every_write_leaves_all_of_a_step_or_nothing(url: str, crew: Crew, tmp_path: Path) -> None:
-    """Then the rest is done, and the ledger holds exactly what it would hold without the kill."""
+@pytest.fixture
+def lanes(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> list[Lane]:
+    """Ledgers of their own for workers that die at the same time."""
     file = sqlite_path(url)
-    empty = tmp_path / "empty.sqlite"
     if file is not None:
+        empty = tmp_path / "empty.sqlite"
         shutil.copy(file, empty)
+        return [Lane(f"sqlite:///{tmp_path / f'lane-{number}.sqlite'}", empty) for number in range(AT_ONCE)]
+    databases = request.getfixturevalue("databases")
+    return [Lane(databases.create(template="crash_template"), None) for _ in range(AT_ONCE)]
+
+
+def test_kill_9_at_every_point_of_every_write_leaves_all_of_a_step_or_nothing(
+    url: str, lanes: list[Lane], crew: Crew, tmp_path: Path
+) -> None:
+    """Then the rest is done, and the ledger holds exactly what it would hold without the kill."""
     [said] = crew.run("tests.support.crash_workload:record", [[url, "REF"]], tmp_path)
     reference = recorded(said)
     points = range(1, len(reference.places) + 1)
     assert len(points) > 400, "the points are enumerated by the code"
-    for number in range(0, len(points), AT_ONCE):
-        batch = points[number : number + AT_ONCE]
-        places = [_place(url, tmp_path, empty, point) for point in batch]
-        killed = crew.run(
-            "tests.support.crash_workload:die",
-            [[*place, point] for place, point in zip(places, batch, strict=True)],
-            tmp_path,
-        )
+    for first in range(0, len(points), AT_ONCE):
+        batch = points[first : first + AT_ONCE]
+        places = [lane.fresh(point) for lane, point in zip(lanes, batch, strict=False)]
+        deaths = [[*place, point] for place, point in zip(places, batch, strict=True)]
+        killed = crew.run("tests.support.crash_workload:die", deaths, tmp_path)
         nexts = [_after_kill(reference, *each) for each in zip(batch, places, killed, strict=True)]
-        finished = crew.run(
-            "tests.support.crash_workload:go_on",
-            [[*place, first] for place, first in zip(places, nexts, strict=True)],
-            tmp_path,
-        )
-        for point, (address, mark), end in zip(batch, places, finished, strict=True):
+        rests = [[*place, step] for place, step in zip(places, nexts, strict=True)]
+        finished = crew.run("tests.support.crash_workload:go_on", rests, tmp_path)
+        for point, place, end in zip(batch, places, finished, strict=True):
             assert end.code == 0, (reference.places[point - 1], end.values[-1])
-            assert digest(address, mark) == reference.after[-1], reference.places[point - 1]
+            assert digest(*place) == reference.after[-1], reference.places[point - 1]
     print(f"{len(points)} points of {len(STEPS)} steps")
-
-
-def _place(url: str, folder: Path, empty: Path, point: int) -> tuple[str, str]:
-    """A file of its own, or in the database a project of its own. The mark is as long as the recorded one."""
-    if sqlite_path(url) is None:
-        return url, f"Z{point:04}Z"
-    copy = folder / f"ledger-{point % AT_ONCE}.sqlite"
-    for suffix in ("-wal", "-shm"):
-        copy.with_name(copy.name + suffix).unlink(missing_ok=True)
-    shutil.copy(empty, copy)
-    return f"sqlite:///{copy}", "REF"
 
 
 def _after_kill(reference: Recorded, point: int, place: tuple[str, str], killed: Said) -> int:

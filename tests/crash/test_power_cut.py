@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -58,25 +59,21 @@ def recorded(path: Path) -> tuple[list[Op], list[State]]:
     return ops, states
 
 
-@pytest.mark.scales
 def test_a_power_cut_at_any_sync_loses_no_acknowledged_transaction(path: Path, tmp_path: Path) -> None:
     """Every synced write is there; of the others each prefix, and 20 seeded subsets with torn writes."""
     start = path.read_bytes()
     ops, states = recorded(path)
     assert len(STEPS) >= 50
     moments = list(boundaries(start, ops))
-    checkpoints = [number for number, moment in enumerate(moments) if any(op.file == "main" for op in moment.loose)]
-    assert len(checkpoints) >= 3, "the workload checkpoints its log more than once"
-    chance = random.Random(50)
-    others = [number for number in range(len(moments)) if number not in checkpoints]
-    sampled = others if len(others) <= SCALE.sync_boundaries else chance.sample(others, SCALE.sync_boundaries)
+    checkpoints = sum(any(op.file == "main" for op in moment.loose) for moment in moments)
+    assert checkpoints >= 3, "the workload checkpoints its log more than once"
     cuts = 0
-    for number in sorted([*checkpoints, *sampled]):
-        for kept in _outcomes(moments[number], random.Random(number)):
-            rebuilt = rebuild(tmp_path / "cut", moments[number], kept)
+    for number, moment in enumerate(moments):
+        for kept in _outcomes(moment, random.Random(number)):
+            rebuilt = rebuild(tmp_path / "cut", moment, kept)
             cuts += 1
-            _survived(rebuilt, moments[number].acknowledged, states)
-    print(f"{cuts} power cuts at {len(checkpoints) + len(sampled)} of {len(moments)} sync boundaries")
+            _survived(rebuilt, moment.acknowledged, states)
+    print(f"{cuts} power cuts at {len(moments)} sync boundaries")
 
 
 def _outcomes(moment: Boundary, chance: random.Random) -> Iterator[list[Op]]:
@@ -129,10 +126,14 @@ def _fill(path: Path, disk: FullDisk, room: int | None, states: list[State]) -> 
     """Do the workload on a disk with so much room, make room at the first refusal; return how often it refused."""
     hands = Hands(MARK)
     store = SqliteStore(path, clock=hands.clock, ids=hands.ids, vfs=disk.name)
-    store._mine()[0].execute("PRAGMA wal_autocheckpoint = 60").fetchall()
+    # SQLite goes on when its own checkpoint after a commit fails; apsw would pass our exception on, so the test asks itself.
+    store._mine()[0].execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     disk.left = room
     refused = 0
     for number in range(len(STEPS)):
+        if number % 10 == 0:
+            with contextlib.suppress(apsw.FullError):
+                store._mine()[0].wal_checkpoint()
         try:
             hands.do(store, number)
         except errors.StoreFull:

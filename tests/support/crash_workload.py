@@ -101,7 +101,7 @@ def _plan() -> Plan:
     )
 
 
-def _claim(token: str, number: int | None = None, **fields: Any) -> Step:
+def _claim(token: str, number: int | None = None, *, holder: Holder = HERE, **fields: Any) -> Step:
     def step(store: Store, mark: str) -> None:
         issue = None if number is None else f"{mark}-{number}"
         request = ClaimRequest(
@@ -135,7 +135,9 @@ def _finish(token: str, outcome: Outcome, closing: Closing = Closing(), **fields
     def step(store: Store, mark: str) -> None:
         run = _run(store, mark, token)
         end = Ended(outcome, outcome.value, **fields)
-        store.write(ending.finish, runs.lease_of(run), end, runs.cause_of(run, "w"), closing)
+        # A provider's hold is not the project's: each mark has its own account.
+        own = closing._replace(provider=closing.provider.replace("MARK", mark))
+        store.write(ending.finish, runs.lease_of(run), end, runs.cause_of(run, "w"), own)
 
     return step
 
@@ -197,7 +199,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("claim on the other machine", _claim("tc", holder=THERE, ttl_ms=HOUR)),
     ("reap after two hours", lambda s, m: s.write(reaping.reap, HERE, BY, 32)),
     ("claim again", _claim("td")),
-    ("quota", _finish("td", Outcome.PROVIDER_QUOTA, Closing(provider="p"), reset_at=START + 30 * HOUR)),
+    ("quota", _finish("td", Outcome.PROVIDER_QUOTA, Closing(provider="MARK"), reset_at=START + 30 * HOUR)),
     ("claim once more", _claim("te")),
     ("accept again", _accept("te")),
     ("claim by name", _claim("tf", 2)),

@@ -25,7 +25,6 @@ class Scale(NamedTuple):
     sqlite_steps: int = 10_000
     postgres_steps: int = 1_000
     server_kills: int = 10
-    sync_boundaries: int = 40
     full_disks: int = 40
 
 
@@ -40,7 +39,6 @@ SOAK = Scale(
     sqlite_steps=200_000,
     postgres_steps=20_000,
     server_kills=100,
-    sync_boundaries=100_000,
     full_disks=100_000,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate
 
 from harnessos import errors
 from harnessos.kernel.events import Cause
+from harnessos.model.digest import sha256_hex
 from harnessos.model.run import Actor
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.settings import Settings, load
@@ -170,9 +171,7 @@ def actor_of(environ: Mapping[str, str]) -> Actor:
 
 def fingerprint(token: str) -> str:
     """Return what the ledger keeps of a session token: its SHA-256, in hexadecimal digits."""
-    from hashlib import sha256
-
-    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256_hex(token.encode("utf-8", "surrogateescape"))
 
 
 def harness(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos import errors
-from harnessos.kernel import planned_issues, planning, settling
+from harnessos.kernel import approvals, planning, settling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def _refuse_commands_of_agents(harness: Harness, plan: Plan) -> None:
                 f"{issue.task!r} brings a gate that runs a command; only a person's plan may",
                 hint="use a gate declared in WORKFLOW.md, or ask for: `harness plan apply FILE`",
             )
-        if any(approval["state"] != "pending" for approval in planned_issues.approvals(issue.metadata)):
+        if any(approval["state"] != "pending" for approval in approvals.wanted(issue.metadata)):
             raise errors.OperatorOnly(
                 f"{issue.task!r} decides an approval; only a person may", hint="leave it `pending`"
             )

@@ -1,31 +1,40 @@
-"""What a command takes, as values; `parser` turns the ones of the chosen command into argparse's."""
+"""What a command takes, as values; `parser` turns the ones of the chosen command into argparse's.
+
+Plain classes, and no `typing`: importing that takes longer than printing the help of the whole program.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Any
 
 
-class Argument(NamedTuple):
+class Argument:
     """One argument. `options` are those of argparse's add_argument. Any: they are of many types by design there."""
 
-    names: tuple[str, ...]
-    options: Mapping[str, Any]
+    __slots__ = ("names", "options")
+
+    def __init__(self, names: tuple[str, ...], options: dict[str, Any]) -> None:
+        self.names = names
+        self.options = options
 
 
-class Command(NamedTuple):
+class Command:
     """A command of the table.
 
     `words` is what one types after `harness`; `handler` is `module:function` in `harnessos.cli.commands`, called with
     the Call (cli.call) and returning an exit code, None for 0. --store and --json are added to every command.
     """
 
-    words: str
-    handler: str
-    help: str
-    arguments: tuple[Argument, ...] = ()
+    __slots__ = ("arguments", "handler", "help", "words")
+
+    # `help` is argparse's own word for it.
+    def __init__(self, words: str, handler: str, help: str, arguments: tuple[Argument, ...] = ()) -> None:  # noqa: A002
+        self.words = words
+        self.handler = handler
+        self.help = help
+        self.arguments = arguments
 
 
 def arg(*names: str, **options: Any) -> Argument:

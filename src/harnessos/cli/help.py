@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harnessos.cli.table import TABLE, below
 from harnessos.version import VERSION
 
+TYPE_CHECKING = False  # importing `typing` for it would take longer than the help
 if TYPE_CHECKING:
     from harnessos.cli.arguments import Command
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from harnessos.cli.table import below, find
-from harnessos.errors import BadUsage, HarnessError
-
+TYPE_CHECKING = False  # importing `typing` for it would take longer than the help
 if TYPE_CHECKING:
     from harnessos.cli.arguments import Command
 
 INTERRUPTED = 130
+USAGE = 2
 
 
 def main(words: list[str] | None = None) -> int:
@@ -22,12 +20,9 @@ def main(words: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that is no text must not break an answer
     try:
-        return _run(words)
-    except HarnessError as problem:
-        from harnessos.cli.output import show_error
-
-        show_error(problem, as_json="--json" in words)
-        return problem.exit_code
+        if not words or words[0] in ("--help", "-h", "help", "--version"):
+            return _about(words)
+        return _answered(words)
     except BrokenPipeError:
         # The reader has gone, as `head` does. What is still buffered must not be complained about at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -36,15 +31,32 @@ def main(words: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _answered(words: list[str]) -> int:
+    from harnessos.errors import HarnessError
+
+    try:
+        return _run(words)
+    except HarnessError as problem:
+        from harnessos.cli.output import show_error
+
+        show_error(problem, as_json="--json" in words)
+        return problem.exit_code
+
+
 def _run(words: list[str]) -> int:
-    if not words or words[0] in ("--help", "-h", "help", "--version"):
-        return _about(words)
+    from harnessos.cli.table import find
+
     command, rest = find(words)
     if command is None:
         return _noun(words)
-    from harnessos.cli.parser import parser_of
+    from harnessos.cli.quick import read
 
-    return _call(command, parser_of(command).parse_args(rest))
+    args: object = read(command, rest)
+    if args is None:
+        from harnessos.cli.parser import parser_of
+
+        args = parser_of(command).parse_args(rest)
+    return _call(command, args)
 
 
 def _about(words: list[str]) -> int:
@@ -56,10 +68,14 @@ def _about(words: list[str]) -> int:
         from harnessos.cli.help import overview
 
         print(overview())
-    return 0 if words else BadUsage.exit_code
+    sys.stdout.flush()
+    return 0 if words else USAGE
 
 
 def _noun(words: list[str]) -> int:
+    from harnessos.cli.table import below
+    from harnessos.errors import BadUsage
+
     named = [word for word in words if not word.startswith("-")]
     while named and not below(named):
         named.pop()
@@ -68,7 +84,7 @@ def _noun(words: list[str]) -> int:
         from harnessos.cli.help import of_noun
 
         print(of_noun(named))
-        return 0 if len(words) > len(named) else BadUsage.exit_code
+        return 0 if len(words) > len(named) else USAGE
     wrong = words[len(named)] if known else words[0]
     start = f"harness {' '.join(named)} --help" if known else "harness --help"
     raise BadUsage(f"there is no command {' '.join([*named, wrong])!r}", hint=f"`{start}` lists what there is")

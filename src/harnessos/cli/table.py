@@ -26,6 +26,11 @@ from harnessos.cli.arguments import (
 
 _NAME = arg("name", metavar="NAME", help="the campaign's name")
 _KEY = arg("--key", metavar="KEY", required=True, help="1 to 16 letters and digits, in front of every issue number")
+_RUN = arg("run", metavar="RUN", help="the run's id")
+_SERVES = (
+    many("--workload-class", "CLASS", "serve this workload class; none named serves all"),
+    many("--capability", "NAME", "a capability this host has"),
+)
 _WANT = (
     PROJECT,
     arg("--issue", metavar="ISSUE", help="this issue; else the first in the claim order"),
@@ -33,8 +38,7 @@ _WANT = (
     arg("--ttl", metavar="SECONDS", type=int, help="how long the lease lasts without a call; 3600 by default"),
     flag("--worktree", "let the harness make a git worktree of its own for the work"),
     arg("--host", metavar="NAME", default="", help="the program the agent runs in, recorded with the run"),
-    many("--workload-class", "CLASS", "serve this workload class; none named serves all"),
-    many("--capability", "NAME", "a capability this host has"),
+    *_SERVES,
     flag("--fail-if-empty", "exit 75 when nothing is ready"),
 )
 _CLOSE = (
@@ -65,6 +69,47 @@ TABLE: tuple[Command, ...] = (
         "print a completion script for a shell",
         (arg("shell", choices=("bash", "zsh"), help="the shell"),),
     ),
+    Command("next", "next:show", "say what to do next in a project, with the command to give", (PROJECT, *_SERVES)),
+    Command(
+        "why",
+        "why:show",
+        "say why an issue, a run or a project is where it is, and what changes it",
+        (
+            arg("subject", metavar="SUBJECT", nargs="?", help="DOCS-42, run-..., or DOCS; else this folder's project"),
+            *_SERVES,
+        ),
+    ),
+    Command("status", "status:show", "show how a project stands", (PROJECT, LIMIT, CURSOR)),
+    Command(
+        "report",
+        "report:show",
+        "show what came of the last hours: done, waiting, failed, spent, kept",
+        (
+            PROJECT,
+            arg("--since", metavar="TIME", default="12h", help="how far back: 90m, 12h, 2d; 12h by default"),
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    Command(
+        "audit",
+        "audit:show",
+        "show all that happened to an issue or project, or check that nobody changed its history",
+        (
+            arg("subject", metavar="ID", nargs="?", help="an issue, a project's key, or any id"),
+            flag("--verify", "check the hash chain, without an ID every one; exit 1 when something was changed"),
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    Command("audit anchor", "audit:anchor", "print the head of every chain, to be kept outside the ledger", (CURSOR,)),
+    Command("export", "export:show", "print a page of a project as one JSON document", (PROJECT, LIMIT, CURSOR)),
+    Command(
+        "doctor",
+        "doctor:show",
+        "check the ledger's invariants and this machine; exit 1 on any finding",
+        (flag("--replay", "also fold every issue's events and compare"),),
+    ),
     Command("plan check", "plan:check", "read a plan and list every problem in it; writes nothing", (FILE,)),
     Command(
         "plan apply",
@@ -72,6 +117,7 @@ TABLE: tuple[Command, ...] = (
         "write a plan into the ledger, all of it or nothing; the same plan again changes nothing",
         (FILE, PROJECT, CAMPAIGN),
     ),
+    Command("plan promote", "promote:promote", "recompute what is ready; normally changes nothing", (PROJECT,)),
     Command("plan schema", "plan:schema", "print the JSON Schema of a plan"),
     Command("project list", "project:list_all", "list the projects of the ledger"),
     Command("project show", "project:show", "show a project and where it lies", (PROJECT_KEY,)),
@@ -121,6 +167,20 @@ TABLE: tuple[Command, ...] = (
     ),
     Command("session close", "session:close", "end the session; finished work is verified by the harness", _CLOSE),
     Command("session advance", "session:advance", "close, then take the next issue", (*_CLOSE, *_WANT[2:])),
+    Command(
+        "issue list",
+        "issue_read:list_all",
+        "list the issues of a project",
+        (
+            PROJECT,
+            arg("--status", metavar="STATUS", help="only those in this status"),
+            arg("--milestone", metavar="KEY", help="only those of this milestone, by status"),
+            arg("--label", metavar="LABEL", help="only those with this label"),
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    Command("issue show", "issue_read:show", "show everything about an issue", (ISSUE,)),
     Command(
         "issue edit",
         "issue:edit",
@@ -178,6 +238,25 @@ TABLE: tuple[Command, ...] = (
         "quickstart:quickstart",
         "watch four scripted agents work a small plan, from nothing to verified commits",
         (arg("folder", metavar="FOLDER", nargs="?", help="a new folder; ./harness-quickstart by default"),),
+    ),
+    Command(
+        "run list",
+        "run_read:list_all",
+        "list runs, newest first",
+        (
+            PROJECT,
+            arg("--issue", metavar="ISSUE", help="only those of this issue"),
+            flag("--live", "only those that live"),
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    Command("run show", "run_read:show", "show everything about a run", (_RUN,)),
+    Command(
+        "run log",
+        "run_read:log",
+        "print what a run's agent and gates wrote",
+        (_RUN, arg("-f", "--follow", action="store_true", help="go on until the run has ended")),
     ),
     Command("run stop", "run:stop", "ask a live run to stop", (arg("run", metavar="RUN", help="the run's id"), REASON)),
     Command("budget show", "budget:show", "show what today's budget of a project has left", (PROJECT_KEY,)),

@@ -20,6 +20,8 @@ from harnessos.model.budget import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harnessos.kernel.events import Cause
     from harnessos.store.transaction import Row, Transaction
 
@@ -51,28 +53,22 @@ def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
     if not rows:
         tx.run("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
         rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
-    return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"]) for row in rows]
+    return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"], row["set_by"]) for row in rows]
 
 
-def lacking(tx: Transaction, project_id: str, want: Reservation) -> str | None:
-    """Return the first dimension of the day that cannot take the reservation, or None."""
+def lacking(found: Sequence[Balance], want: Reservation) -> str | None:
+    """Return the first dimension that cannot take the reservation, or None."""
     more = {"runs": 1, "wall_ms": want.wall_ms, "usd": want.usd}
-    for balance in balances(tx, project_id, want.day):
-        if not balance.allows(more.get(balance.dimension, 0)):
-            return balance.dimension
-    return None
+    return next((one.dimension for one in found if not one.allows(more.get(one.dimension, 0))), None)
 
 
-def wanted(tx: Transaction, project_id: str, issue: Row, run: Limits) -> Reservation:
+def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -> Reservation:
     """Return what a run of this issue must reserve: its wall time, and money where an operator set a money cap."""
     wall = run.run_wall_ms or 0
     if run.issue_wall_ms is not None:
         wall = max(1, min(wall or run.issue_wall_ms, run.issue_wall_ms - issue["wall_ms"]))
-    money = 0
-    for row in tx.all("budget_caps", scope_kind=_SCOPE, scope=project_id):
-        if row["dimension"] == "usd" and row["set_by"] != "default" and row["cap"] is not None:
-            money = run.run_usd or 0
-    return Reservation(utc_day(tx.now), wall, money)
+    capped = any(one.dimension == "usd" and one.cap is not None and one.set_by != "default" for one in found)
+    return Reservation(utc_day(tx.now), wall, (run.run_usd or 0) if capped else 0)
 
 
 def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors
 from harnessos.kernel import budgets, escalation, issues, reaping, settling
 from harnessos.kernel.events import Cause
+from harnessos.model.budget import utc_day
 from harnessos.model.issue import Status
 from harnessos.model.run import SESSION_TTL_MS, Actor, Holder, Lease
 
@@ -74,6 +75,8 @@ def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Not
     if request.max_live is not None or request.folder:
         tx.one("claim_lock", project=request.project_id)
     if request.max_live is not None:
+        # Slot numbers are the machine's: another project's supervisor may be taking one at this moment.
+        tx.one("claim_lock", project=request.holder.machine_id)
         number = _free_slot(tx, request, request.max_live)
         if number is None:
             return Nothing(f"all {request.max_live} agent slots of the project are taken")
@@ -195,14 +198,15 @@ def overlap(one: str, other: str) -> bool:
 
 def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, cause: Cause) -> Claimed | Nothing:
     run_limits = budgets.limits_of(issue, request.budget)
-    want = budgets.wanted(tx, request.project_id, issue, run_limits)
-    lacking = budgets.lacking(tx, request.project_id, want)
+    balances = budgets.balances(tx, request.project_id, utc_day(tx.now))
+    want = budgets.wanted(tx, issue, run_limits, balances)
+    lacking = budgets.lacking(balances, want)
     if lacking:
         return Nothing(budgets.hold(tx, request.project_id, lacking, cause))
     budgets.reserve(tx, request.project_id, want)
     run_id = tx.new_id("run")
     lease = Lease(run_id, issue["id"], issue["lease_epoch"] + 1)
-    tx.run(
+    run = tx.one(
         "run_insert",
         id=run_id,
         project_id=request.project_id,
@@ -240,6 +244,5 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         {"status": Status.IN_PROGRESS.value, "lease_epoch": lease.epoch},
         {"attempt": issue["attempts"] + 1, "agent": request.agent, "machine": request.holder.machine_id},
     )
-    run = tx.one("run_by_id", id=run_id)
     assert run is not None
     return Claimed(lease, taken, run, slot)

@@ -59,9 +59,11 @@ def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Clo
 def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """Move the issue of a run that was just ended under its fence, and give back what the run held."""
     used = budgets.settle(tx, run)
-    tx.run("run_files_free", run=run["id"])
-    tx.run("slot_free", run=run["id"])
-    tx.run("issue_unpark", run=run["id"])
+    if run["supervised"]:
+        tx.run("slot_free", run=run["id"])
+    if issue["files_json"] != "[]":
+        tx.run("run_files_free", run=run["id"])
+        tx.run("issue_unpark", run=run["id"])
     limits = budgets.limits_of(issue, closing.budget)
     wall = issue["wall_ms"] + used
     standing = Standing(
@@ -72,7 +74,8 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         limits.attempts,
         None if limits.issue_wall_ms is None else limits.issue_wall_ms - wall,
         closing.require_gates,
-        resting(issues.waiting(tx, issue)),
+        # Only an issue that goes back into the queue needs to know where it would rest.
+        Status.READY if end.outcome is Outcome.SUCCESS else resting(issues.waiting(tx, issue)),
     )
     then = after(end, standing, tx.now)
     _, reason = issues.rest(tx, issue) if then.status is Status.BLOCKED and not then.blocked_reason else (None, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harnessos.kernel import attention, issues
 from harnessos.model.claim_order import claim_rank, deadline_key
@@ -86,8 +86,23 @@ def _ask(tx: Transaction, issue: Row, breach: Breach) -> None:
     )
 
 
-def order_columns(policy: Policy, facts: Facts, priority: int, now: int) -> dict[str, object]:
-    """Return the stored columns of the claim order for a new or edited issue."""
+def again(tx: Transaction, issue: Row) -> dict[str, Any]:
+    """Return the claim order columns of an issue that was edited or opened again. Any: they are numbers and a text.
+
+    What it was told to be late with counts on only as far as it is still late.
+    """
+    fresh = {**issue, "ended_at": None}
+    policy, facts = policy_of(tx, fresh), facts_of(fresh)
+    known = set(filter(None, issue["breaches"].split(",")))
+    late = {breach.trigger for breach in breaches(policy, facts, tx.now)}
+    columns = order_columns(policy, facts, issue["priority"], tx.now)
+    if late <= known:
+        columns["due_at"] = next_due_at(policy, facts, tx.now)
+    return {**columns, "breaches": ",".join(sorted(known & late)), "unbreached": 0 if known & late else 1}
+
+
+def order_columns(policy: Policy, facts: Facts, priority: int, now: int) -> dict[str, Any]:
+    """Return the stored columns of the claim order for a new issue. Any: they are all numbers."""
     found = breaches(policy, facts, now)
     effective = effective_priority(priority, found)
     return {

@@ -33,9 +33,7 @@ def judge(
     does not move yet: `accept`, `reject` or an end as harness_fault follows.
     """
     decision = decide(gates, results, protected_changed=protected_changed, subject=subject)
-    runs.heartbeat(tx, lease)
-    run = tx.one("run_by_id", id=lease.run_id)
-    assert run is not None
+    run = runs.heartbeat(tx, lease)
     for result in results:
         _record(tx, lease, run["turns"], result)
     tx.run(

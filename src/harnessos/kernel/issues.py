@@ -99,20 +99,10 @@ def count(tx: Transaction, milestone_id: str, source: str | None, target: str | 
         delta[str(target)] += number
     row = tx.one("milestone_count", id=milestone_id, **delta)
     assert row is not None
-    counts = {name: row[f"n_{name}"] for name in delta}
-    status = status_of(counts, row["unmet"])
-    if status != row["status"]:
-        milestone = tx.one("milestone_lock", id=milestone_id)
-        assert milestone is not None
-        tx.run(
-            "milestone_state",
-            id=milestone_id,
-            status=status,
-            unmet=milestone["unmet"],
-            approvals_open=milestone["approvals_open"],
-        )
-        if "done" in (status, row["status"]):
-            tx.run("settlement_insert", subject=milestone_id, kind="milestone", project=row["project_id"], now=tx.now)
+    after = {name: row[f"n_{name}"] for name in delta}
+    before = {name: after[name] - delta[name] for name in delta}
+    if (status_of(after, row["unmet"]) == "done") != (status_of(before, row["unmet"]) == "done"):
+        tx.run("settlement_insert", subject=milestone_id, kind="milestone", project=row["project_id"], now=tx.now)
 
 
 def waiting(tx: Transaction, issue: Row) -> Waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
-from harnessos.kernel import attention, ending, escalation, events, issues, planned_issues, settling
+from harnessos.kernel import approvals, attention, dependencies, ending, escalation, events, issues, settling
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
 
@@ -144,7 +144,7 @@ def approve(tx: Transaction, identifier: str, name: str | None, state: str, note
         raise errors.UnknownIdentifier(
             f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}"
         )
-    still_open = issue["approvals_open"] + _decide(tx, wanted, state, note, cause)
+    still_open = issue["approvals_open"] + approvals.decide(tx, wanted, state, str(cause.actor), note)
     data = {"approvals": [row["name"] for row in wanted], "state": state, "note": note}
     changes: dict[str, object] = {"approvals_open": still_open}
     if issue["status"] == Status.READY and still_open:
@@ -168,29 +168,16 @@ def approve_milestone(
         raise errors.UnknownIdentifier(
             f"milestone {key} has no approval {name or 'to decide'}", hint="`harness status`"
         )
-    still_open = milestone["approvals_open"] + _decide(tx, wanted, state, note, cause)
+    still_open = milestone["approvals_open"] + approvals.decide(tx, wanted, state, str(cause.actor), note)
     settling.release(tx, milestone, milestone["unmet"], still_open)
     data = {"milestone": key, "approvals": [row["name"] for row in wanted], "state": state, "note": note}
     events.note(tx, ("campaign", milestone["campaign_id"]), f"approval.{state}", cause, data)
     settling.step(tx, milestone["project_id"], cause)
 
 
-def _decide(tx: Transaction, wanted: list[Row], state: str, note: str, cause: Cause) -> int:
-    """Write the decision; return by how many the open required approvals grew."""
-    grown = 0
-    for row in wanted:
-        tx.run("approval_decide", id=row["id"], state=state, by=str(cause.actor), now=tx.now, note=note, subject=None)
-        grown += row["required"] * ((state in _OPEN) - (row["state"] in _OPEN))
-    return grown
-
-
 def _known_state(state: str) -> None:
-    if state not in _DECISIONS:
-        raise errors.BadContent(f"an approval cannot be {state!r}, only {', '.join(_DECISIONS)}")
-
-
-_OPEN = ("pending", "rejected")
-_DECISIONS = ("approved", "rejected", "waived")
+    if state not in approvals.DECISIONS:
+        raise errors.BadContent(f"an approval cannot be {state!r}, only {', '.join(approvals.DECISIONS)}")
 
 
 def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:
@@ -219,12 +206,8 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
     kept = ("task", "description", "size", "priority", "lane_id", "deadline_at", "gates_json", "budget_json",
             "labels_json", "files_json", "policy_json", "metadata_json")  # fmt: skip
     tx.run("issue_rewrite", id=issue["id"], **{name: fresh[name] for name in kept})
-    order = escalation.order_columns(
-        escalation.policy_of(tx, fresh), escalation.facts_of(fresh), fresh["priority"], tx.now
-    )
-    return issues.change(
-        tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"changed": sorted(columns)}
-    )
+    changes = {**escalation.again(tx, fresh), "definition": definition}
+    return issues.change(tx, fresh, "issue.edited", cause, changes, {"changed": sorted(columns)})
 
 
 def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], cause: Cause) -> Row:
@@ -233,24 +216,11 @@ def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], 
     added = {issues.find(tx, name)["id"]: name for name in add}
     dropped = {issues.find(tx, name)["id"] for name in drop}
     for on, name in added.items():
-        if on == issue["id"] or _reaches(tx, on, issue["id"]):
+        if on == issue["id"] or dependencies.reaches(tx, on, issue["id"]):
             raise errors.Refused(f"{identifier} cannot depend on {name}, which already depends on {identifier}")
-    new = planned_issues.depend(tx, issue, add=set(added), drop=dropped, cause=cause)
+    new = dependencies.depend(tx, issue, add=set(added), drop=dropped, cause=cause)
     events.note(tx, ("issue", issue["id"]), "issue.redepended", cause, {"added": add, "dropped": drop})
     return new
-
-
-def _reaches(tx: Transaction, start: str, goal: str) -> bool:
-    seen, open_ids = {start}, [start]
-    while open_ids:
-        for edge in tx.all("issue_dependencies", issue=open_ids.pop()):
-            other = edge["depends_on_id"]
-            if other == goal:
-                return True
-            if other not in seen:
-                seen.add(other)
-                open_ids.append(other)
-    return False
 
 
 def request_stop(tx: Transaction, run_id: str, reason: str, cause: Cause) -> bool:

@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
-from harnessos.kernel import escalation, events, issues, settling
+from harnessos.kernel import approvals, dependencies, escalation, events, issues, settling
 from harnessos.kernel.events import Cause, Head
 from harnessos.model.event import canonical
-from harnessos.model.issue import Status, Waiting, resting
+from harnessos.model.issue import EDGE, Status, Waiting, resting
 from harnessos.model.plan import Plan, PlannedIssue, definition_hash
 from harnessos.model.policy import Facts, Policy, as_document, from_document, merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harnessos.store.transaction import Row, Transaction, Value
+    from harnessos.store.transaction import Row, Transaction
 
 
 class Batch(NamedTuple):
@@ -30,34 +30,33 @@ class Batch(NamedTuple):
     cause: Cause
 
 
+class Placed(NamedTuple):
+    """An issue of the plan with its place in the ledger: `row` is what an earlier application wrote, `number` its own.
+
+    `edges` are the ids it depends on, with the state each edge begins in.
+    """
+
+    planned: PlannedIssue
+    id: str
+    number: int
+    lane: str
+    row: Row | None
+    edges: dict[str, int]
+
+
 Result = tuple[list[str], list[str], list[str], list[tuple[str, str]]]
 
 
 def write(tx: Transaction, batch: Batch) -> Result:
     """Insert, rewrite or leave each issue; return the identifiers created, updated, unchanged and skipped."""
-    created: list[str] = []
-    updated: list[str] = []
-    unchanged: list[str] = []
-    skipped: list[tuple[str, str]] = []
     known = _known(tx, batch)
-    new = [issue for issue in batch.plan.issues if _place(batch, issue) not in known]
-    numbers = tx.one("project_numbers", id=batch.project["id"], count=len(new))
-    number = int(numbers["first"]) if numbers else 0
-    ids: list[tuple[str, int]] = []
-    lanes: dict[Policy | None, str] = {}
-    for planned in batch.plan.issues:
-        lane = _lane(tx, batch, planned, lanes)
-        row = known.pop(_place(batch, planned), None)
-        if row is None:
-            ids.append((tx.new_id("iss"), number))
-            created.append(f"{batch.project['key']}-{number}")
-            number += 1
-            continue
-        ids.append((row["id"], 0))
-        _again(tx, batch, planned, row, lane, (updated, unchanged, skipped))
-    _insert(tx, batch, ids, lanes)
-    _edges(tx, batch, ids)
-    skipped += [(row["identifier"], "not_in_plan") for row in known.values()]
+    placed = _place(tx, batch, known)
+    new = [item for item in placed if item.row is None]
+    _insert(tx, batch, new)
+    created = [f"{batch.project['key']}-{item.number}" for item in new]
+    updated, unchanged, skipped = _again(tx, batch, [item for item in placed if item.row is not None])
+    kept = {item.id for item in placed}
+    skipped += [(row["identifier"], "not_in_plan") for row in known.values() if row["id"] not in kept]
     return created, updated, unchanged, skipped
 
 
@@ -68,16 +67,33 @@ def _known(tx: Transaction, batch: Batch) -> dict[tuple[str, str | None], Row]:
     return {(row["milestone_key"], row["key"]): row for row in rows}
 
 
-def _place(batch: Batch, planned: PlannedIssue) -> tuple[str, str | None]:
-    if planned.key is None:
-        return "", None
-    return batch.plan.milestones[planned.milestone].key, planned.key
+def _place(tx: Transaction, batch: Batch, known: Mapping[tuple[str, str | None], Row]) -> list[Placed]:
+    """Give every issue its id, number, lane and edges."""
+    keys = [milestone.key for milestone in batch.plan.milestones]
+    rows = [known.get((keys[planned.milestone], planned.key)) for planned in batch.plan.issues]
+    taken = tx.one("project_numbers", id=batch.project["id"], count=rows.count(None))
+    number = int(taken["first"]) if taken else 0
+    ids = [tx.new_id("iss") if row is None else str(row["id"]) for row in rows]
+    states = _states(tx, batch, rows)
+    lanes: dict[Policy | None, str] = {}
+    placed: list[Placed] = []
+    for planned, issue_id, row in zip(batch.plan.issues, ids, rows, strict=True):
+        if planned.policy not in lanes:
+            lanes[planned.policy] = lane(tx, batch.campaign, planned.policy)
+        on = [ids[other] for other in planned.depends_on] if planned.depends_on else []
+        on += [batch.stored[name]["id"] for name in planned.depends_on_ids]
+        edges = {other: states.get(other, 0) for other in on}
+        placed.append(Placed(planned, issue_id, number if row is None else 0, lanes[planned.policy], row, edges))
+        number += row is None
+    return placed
 
 
-def _lane(tx: Transaction, batch: Batch, planned: PlannedIssue, lanes: dict[Policy | None, str]) -> str:
-    if planned.policy not in lanes:
-        lanes[planned.policy] = lane(tx, batch.campaign, planned.policy)
-    return lanes[planned.policy]
+def _states(tx: Transaction, batch: Batch, rows: list[Row | None]) -> dict[str, int]:
+    """Return how edges to issues that were there before begin: what they depend on may long be over."""
+    pairs = zip(batch.plan.issues, rows, strict=True)
+    named = {rows[other]["id"] for planned, row in pairs if row is None for other in planned.depends_on if rows[other]}  # type: ignore[index] # the last `if`
+    found = [issues.lock(tx, issue_id) for issue_id in sorted(named)]
+    return {row["id"]: EDGE.get(row["status"], 0) for row in (*found, *batch.stored.values())}
 
 
 def lane(tx: Transaction, campaign: Row, policy: Policy | None) -> str:
@@ -94,19 +110,22 @@ def lane(tx: Transaction, campaign: Row, policy: Policy | None) -> str:
     return str(row["id"])
 
 
-def _insert(tx: Transaction, batch: Batch, ids: list[tuple[str, int]], lanes: Mapping[Policy | None, str]) -> None:
+def _insert(tx: Transaction, batch: Batch, new: list[Placed]) -> None:
+    """Write the new issues, their events, approvals and edges, and count them with their milestones."""
     rows = []
     counted: dict[tuple[str, str], int] = {}
     campaign_policy = from_document(json.loads(batch.campaign["policy_json"]))
-    for planned, (issue_id, number) in zip(batch.plan.issues, ids, strict=True):
-        if number == 0:
-            continue
-        row = _row(tx, batch, planned, campaign_policy, lanes[planned.policy])
-        identifier = f"{batch.project['key']}-{number}"
-        row.update(id=issue_id, number=number, identifier=identifier)
+    for item in new:
+        row = _row(tx, batch, item, campaign_policy)
         decided = {name: row[name] for name in ("status", "definition")}
-        data = {"set": {**decided, "lease_epoch": 0, "attempts": 0}, "identifier": identifier, "task": planned.task}
-        head = events.append(tx, ("issue", issue_id), Head(0, ""), "issue.planned", batch.cause, data)
+        if row["blocked_reason"] is not None:
+            decided["blocked_reason"] = row["blocked_reason"]
+        data = {
+            "set": {**decided, "lease_epoch": 0, "attempts": 0},
+            "identifier": row["identifier"],
+            "task": row["task"],
+        }
+        head = events.append(tx, ("issue", item.id), Head(0, ""), "issue.planned", batch.cause, data)
         row.update(event_seq=head.seq, event_head=head.hash)
         rows.append(row)
         place = (row["milestone_id"], row["status"])
@@ -114,35 +133,44 @@ def _insert(tx: Transaction, batch: Batch, ids: list[tuple[str, int]], lanes: Ma
         if row["status"] == Status.READY:
             tx.wake()
     tx.many("issue_insert", rows)
-    for planned, (issue_id, number) in zip(batch.plan.issues, ids, strict=True):
-        if number and planned.metadata:
-            write_approvals(tx, batch.project["id"], approvals(planned.metadata), issue=issue_id)
+    tx.many(
+        "issue_depend",
+        [{"issue": item.id, "on": on, "state": state} for item in new for on, state in item.edges.items()],
+    )
+    for item in new:
+        if item.planned.metadata:
+            approvals.write(tx, batch.project["id"], approvals.wanted(item.planned.metadata), issue=item.id)
     for (milestone, status), count in counted.items():
         issues.count(tx, milestone, None, status, count)
 
 
-def _row(tx: Transaction, batch: Batch, planned: PlannedIssue, campaign: Policy, lane_id: str) -> dict[str, Any]:
-    """Return the columns of a new issue. Its batch dependencies are all unmet; stored ones may be done already."""
-    milestone = batch.milestones[planned.milestone]
-    stored = [batch.stored[name] for name in planned.depends_on_ids]
-    unmet = len(planned.depends_on) + sum(row["status"] != Status.DONE for row in stored)
-    open_approvals = sum(1 for approval in approvals(planned.metadata) if approval["open"])
-    waiting = Waiting(unmet, 0, milestone["unmet"], open_approvals + milestone["approvals_open"])
+def _row(tx: Transaction, batch: Batch, item: Placed, campaign: Policy) -> dict[str, Any]:
+    """Return the columns of a new issue. Any: the columns are of three types."""
+    planned, milestone = item.planned, batch.milestones[item.planned.milestone]
+    told = list(item.edges.values())
+    open_approvals = sum(entry["open"] for entry in approvals.wanted(planned.metadata)) if planned.metadata else 0
+    waiting = Waiting(
+        told.count(0), told.count(2), milestone["unmet"], open_approvals + milestone["approvals_open"]
+    )
     status = resting(waiting)
     ready_at = tx.now if status is Status.READY else None
     facts = Facts(tx.now, ready_at, deadline_at=planned.deadline_at)
     return {
         **texts(planned),
         **escalation.order_columns(merge(campaign, planned.policy), facts, planned.priority, tx.now),
+        "id": item.id,
+        "number": item.number,
+        "identifier": f"{batch.project['key']}-{item.number}",
         "project_id": batch.project["id"],
         "campaign_id": batch.campaign["id"],
         "milestone_id": milestone["id"],
-        "lane_id": lane_id,
+        "lane_id": item.lane,
         "plan_key": batch.plan.plan_key,
         "key": planned.key,
         "status": status.value,
-        "blocked_reason": None,
-        "unmet": unmet,
+        "blocked_reason": _broken(batch, item) if status is Status.BLOCKED else None,
+        "unmet": waiting.unmet,
+        "broken": waiting.broken,
         "approvals_open": open_approvals,
         "definition": definition_hash(planned),
         "ready_at": ready_at,
@@ -152,8 +180,15 @@ def _row(tx: Transaction, batch: Batch, planned: PlannedIssue, campaign: Policy,
     }
 
 
+def _broken(batch: Batch, item: Placed) -> str:
+    """Return the reason of an issue planned on something that failed or was cancelled, as issues.rest would."""
+    first = min(on for on, state in item.edges.items() if state == 2)
+    names = {row["id"]: row["identifier"] for row in batch.stored.values()}
+    return f"dependency_failed:{names.get(first, first)}"
+
+
 def texts(planned: PlannedIssue) -> dict[str, Any]:
-    """Return the columns that say what an issue asks for."""
+    """Return the columns that say what an issue asks for. Any: texts and numbers."""
     return {
         "task": planned.task,
         "description": planned.description,
@@ -169,113 +204,61 @@ def texts(planned: PlannedIssue) -> dict[str, Any]:
     }
 
 
-def _edges(tx: Transaction, batch: Batch, ids: list[tuple[str, int]]) -> None:
-    """Write the edges of new issues at once; those of issues that were there before one by one."""
-    rows: list[dict[str, Value]] = []
-    for planned, (issue_id, number) in zip(batch.plan.issues, ids, strict=True):
-        targets = {ids[other][0]: 0 for other in planned.depends_on}
-        targets.update(
-            {batch.stored[n]["id"]: int(batch.stored[n]["status"] == "done") for n in planned.depends_on_ids}
-        )
-        if number:
-            rows += [{"issue": issue_id, "on": on, "state": state} for on, state in targets.items()]
-        else:
-            _redepend(tx, batch, issue_id, set(targets))
-    tx.many("issue_depend", rows)
-
-
-def _redepend(tx: Transaction, batch: Batch, issue_id: str, wanted: set[str]) -> None:
-    """Bring the edges of an issue that has not run to what the plan now says."""
-    issue = issues.lock(tx, issue_id)
-    known = {edge["depends_on_id"] for edge in tx.all("issue_dependencies", issue=issue_id)}
-    if wanted == known or not untouched(issue):
-        return
-    depend(tx, issue, add=wanted - known, drop=known - wanted, cause=batch.cause)
-
-
-def depend(tx: Transaction, issue: Row, *, add: set[str], drop: set[str], cause: Cause) -> Row:
-    """Add and drop dependencies (ids) of an issue, and move it to where it then rests."""
-    unmet, broken = issue["unmet"], issue["broken"]
-    for edge in tx.all("issue_dependencies", issue=issue["id"]):
-        add = add - {edge["depends_on_id"]}
-        if edge["depends_on_id"] in drop:
-            tx.run("issue_undepend", issue=issue["id"], on=edge["depends_on_id"])
-            unmet -= edge["state"] == 0
-            broken -= edge["state"] == 2
-    for on in sorted(add):
-        other = issues.lock(tx, on)  # its end must not slip between this look and the new edge
-        state = {"done": 1, "failed": 2, "cancelled": 2}.get(other["status"], 0)
-        tx.run("issue_depend", issue=issue["id"], on=on, state=state)
-        unmet += state == 0
-        broken += state == 2
-    return settling.waits(tx, issue, unmet, broken, cause)
-
-
 def untouched(issue: Row) -> bool:
     """Return whether an issue has never run and is not over, so that a plan may still change it."""
     return issue["lease_epoch"] == 0 and issue["status"] in (Status.PENDING, Status.READY, Status.BLOCKED)
 
 
 def _again(
-    tx: Transaction, batch: Batch, planned: PlannedIssue, known: Row, lane_id: str, into: tuple[Any, ...]
-) -> None:
-    """Apply an issue that an earlier application of the plan wrote. Any: the three result lists of `write`."""
-    updated, unchanged, skipped = into
-    definition = definition_hash(planned)
-    if known["definition"] == definition:
-        unchanged.append(known["identifier"])
-        return
-    issue = issues.lock(tx, known["id"])
-    if not untouched(issue):
-        skipped.append((known["identifier"], f"changed in the plan, but it has run ({issue['status']})"))
-        return
-    rewrite(tx, issue, planned, definition, lane_id, batch.cause)
-    updated.append(known["identifier"])
+    tx: Transaction, batch: Batch, placed: list[Placed]
+) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Apply the issues that an earlier application of the plan wrote; return the updated, unchanged and skipped."""
+    updated: list[str] = []
+    unchanged: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    moved: list[tuple[Placed, set[str]]] = []
+    present: dict[str, set[str]] = {}
+    if placed:
+        for edge in tx.all("issue_planned_edges", project=batch.project["id"], plan_key=batch.plan.plan_key):
+            present.setdefault(edge["issue_id"], set()).add(edge["depends_on_id"])
+    for item in placed:
+        assert item.row is not None
+        identifier, definition = item.row["identifier"], definition_hash(item.planned)
+        had, wanted = present.get(item.id, set()), set(item.edges)
+        if definition == item.row["definition"] and had == wanted:
+            unchanged.append(identifier)
+            continue
+        issue = issues.lock(tx, item.id)
+        if not untouched(issue):
+            skipped.append((identifier, f"changed in the plan, but it has run ({issue['status']})"))
+            continue
+        if definition != item.row["definition"]:
+            issue = rewrite(tx, issue, item.planned, definition, item.lane, batch.cause)
+        if had != wanted:
+            dependencies.depend(tx, issue, add=wanted - had, drop=had - wanted, cause=batch.cause)
+            moved.append((item, wanted - had))
+        updated.append(identifier)
+    _refuse_cycles(tx, moved)
+    return updated, unchanged, skipped
+
+
+def _refuse_cycles(tx: Transaction, moved: list[tuple[Placed, set[str]]]) -> None:
+    """Refuse what closes a circle through issues that were there before: the plan's reader saw only the plan."""
+    for item, added in moved:
+        if any(dependencies.reaches(tx, on, item.id) for on in sorted(added)):
+            assert item.row is not None
+            raise errors.BadPlan(f"{item.row['identifier']} ({item.planned.task}) would wait for itself")
 
 
 def rewrite(tx: Transaction, issue: Row, planned: PlannedIssue, definition: str, lane_id: str, cause: Cause) -> Row:
-    """Change what an issue asks for and where it stands in the claim order."""
+    """Change what an issue asks for, which approvals it waits for, and where it stands in the claim order."""
     columns = texts(planned)
     tx.run("issue_rewrite", id=issue["id"], lane_id=lane_id, **columns)
     fresh = {**issue, **columns, "lane_id": lane_id}
-    order = escalation.order_columns(
-        escalation.policy_of(tx, fresh), escalation.facts_of(fresh), planned.priority, tx.now
+    changes = {**escalation.again(tx, fresh), "definition": definition}
+    changes["approvals_open"] = approvals.replan(tx, issue, planned.metadata)
+    if issue["status"] == Status.READY and changes["approvals_open"]:
+        changes["status"] = Status.PENDING.value
+    return settling.settle_one(
+        tx, issues.change(tx, fresh, "issue.edited", cause, changes, {"task": planned.task}), cause
     )
-    return issues.change(tx, fresh, "issue.edited", cause, {**order, "definition": definition}, {"task": planned.task})
-
-
-def approvals(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the approvals that a plan's metadata asks for; `open` ones keep the issue from becoming ready."""
-    found = []
-    for entry in metadata.get("approvals", ()):
-        state, required = entry.get("state", "pending"), bool(entry.get("required", True))
-        still = required and state in ("pending", "rejected")
-        found.append({**entry, "state": state, "required": required, "open": still})
-    return found
-
-
-def write_approvals(
-    tx: Transaction,
-    project_id: str,
-    wanted: list[dict[str, Any]],
-    *,
-    issue: str | None = None,
-    milestone: str | None = None,
-) -> None:
-    """Write an issue's or a milestone's approvals."""
-    if wanted and issue is None and milestone is None:
-        raise errors.Refused("an approval belongs to an issue or a milestone")
-    for entry in wanted:
-        tx.run(
-            "approval_insert",
-            id=tx.new_id("apr"),
-            project=project_id,
-            issue=issue,
-            milestone=milestone,
-            name=entry["id"],
-            label=entry.get("label", ""),
-            required=int(entry["required"]),
-            state=entry["state"],
-            subject=None,
-            note=entry.get("note", ""),
-        )

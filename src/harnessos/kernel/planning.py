@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
-from harnessos.kernel import campaigns, issues, planned_issues, settling
+from harnessos.kernel import approvals, campaigns, issues, planned_issues, settling
+from harnessos.model.graph import find_cycles
+from harnessos.model.plan import PlannedCampaign
 from harnessos.model.policy import as_document
 
 if TYPE_CHECKING:
@@ -32,19 +34,24 @@ def apply(tx: Transaction, project: Row, plan: Plan, campaign_name: str | None, 
     milestones = _milestones(tx, project, campaign, plan, cause)
     stored = _stored_dependencies(tx, project, plan)
     batch = planned_issues.Batch(project, campaign, milestones, plan, stored, cause)
-    return Applied(*planned_issues.write(tx, batch))
+    applied = Applied(*planned_issues.write(tx, batch))
+    settling.step(tx, project["id"], cause)
+    return applied
 
 
 def _campaign(tx: Transaction, project: Row, plan: Plan, name: str | None, cause: Cause) -> Row:
     wanted = name or (plan.campaign.name if plan.campaign else campaigns.DEFAULT)
-    policy = as_document(plan.campaign.policy) if plan.campaign and plan.campaign.policy else {}
-    objective = plan.campaign.objective if plan.campaign else ""
+    stated = plan.campaign or PlannedCampaign(wanted)
     row = tx.one("campaign_by_name", project=project["id"], name=wanted)
     if row is None:
-        return campaigns.create(tx, project["id"], wanted, objective, policy, cause)
+        policy = as_document(stated.policy) if stated.policy else {}
+        return campaigns.create(tx, project["id"], wanted, stated.objective, policy, cause)
     if row["status"] == "archived":
         raise errors.Refused(f"campaign {wanted} is archived", hint="name another with --campaign")
-    if plan.campaign and (json.loads(row["policy_json"]) != policy or row["objective"] != objective):
+    # What the plan does not state stays: naming a campaign is no order to empty it.
+    policy = json.loads(row["policy_json"]) if stated.policy is None else as_document(stated.policy)
+    objective = stated.objective or row["objective"]
+    if json.loads(row["policy_json"]) != policy or row["objective"] != objective:
         campaigns.set_policy(tx, row, objective, policy, cause)
         return campaigns.find(tx, project["id"], wanted)
     return row
@@ -52,6 +59,7 @@ def _campaign(tx: Transaction, project: Row, plan: Plan, name: str | None, cause
 
 def _milestones(tx: Transaction, project: Row, campaign: Row, plan: Plan, cause: Cause) -> list[Row]:
     """Insert the plan's new milestones, refuse those another plan owns, and return the rows of all of them."""
+    _same_campaign(tx, project, campaign, plan)
     last = tx.one("milestone_last", project=project["id"])
     position = last["position"] if last else 0
     rows: list[Row] = []
@@ -70,14 +78,42 @@ def _milestones(tx: Transaction, project: Row, campaign: Row, plan: Plan, cause:
         rows.append(row)
     for number, planned in enumerate(plan.milestones):
         _depend_milestone(tx, project, rows, number, planned, new=number in fresh)
+    if len(fresh) < len(rows):
+        _refuse_cycles(tx, project)
     return [tx.one("milestone_by_id", id=row["id"]) or row for row in rows]
+
+
+def _same_campaign(tx: Transaction, project: Row, campaign: Row, plan: Plan) -> None:
+    """Refuse a keyed plan in a second campaign: its issues are found again by key and would be in both."""
+    if plan.plan_key is None:
+        return
+    row = tx.one("milestone_elsewhere", project=project["id"], plan_key=plan.plan_key, campaign=campaign["id"], one=1)
+    if row is not None:
+        raise errors.BadPlan(
+            f"plan_key {plan.plan_key} was applied to campaign {row['campaign']}, not {campaign['name']}",
+            hint=f"apply it with --campaign {row['campaign']}, or give the plan another plan_key",
+        )
+
+
+def _refuse_cycles(tx: Transaction, project: Row) -> None:
+    """Refuse what closes a circle through milestones that were there before: the plan's reader saw only the plan."""
+    edges = tx.all("milestone_edges", project=project["id"])
+    names = sorted({edge[end] for edge in edges for end in ("key", "on_key")})
+    number = {name: place for place, name in enumerate(names)}
+    below: list[list[int]] = [[] for _ in names]
+    for edge in edges:
+        below[number[edge["key"]]].append(number[edge["on_key"]])
+    cycles = find_cycles(len(names), below.__getitem__)
+    if cycles:
+        told = [" waits for ".join(names[place].rpartition("/")[2] for place in (*cycle, cycle[0])) for cycle in cycles]
+        raise errors.BadPlan("milestones wait for themselves: " + "; ".join(told), causes=told)
 
 
 def _insert_milestone(
     tx: Transaction, project: Row, campaign: Row, plan: Plan, planned: PlannedMilestone, position: int
 ) -> Row:
     milestone_id = tx.new_id("mil")
-    open_approvals = planned_issues.approvals(planned.metadata)
+    wanted = approvals.wanted(planned.metadata)
     tx.run(
         "milestone_insert",
         id=milestone_id,
@@ -87,14 +123,13 @@ def _insert_milestone(
         plan_key=plan.plan_key,
         position=position,
         description=planned.description,
-        status="pending",
         unmet=0,
-        approvals_open=sum(1 for approval in open_approvals if approval["open"]),
+        approvals_open=sum(entry["open"] for entry in wanted),
         deadline_at=planned.deadline_at,
         metadata_json=json.dumps(dict(planned.metadata)),
         created_at=tx.now,
     )
-    planned_issues.write_approvals(tx, project["id"], open_approvals, milestone=milestone_id)
+    approvals.write(tx, project["id"], wanted, milestone=milestone_id)
     row = tx.one("milestone_by_id", id=milestone_id)
     assert row is not None
     return row

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos.kernel import attention, events, issues
-from harnessos.model.issue import Status, check_move
-from harnessos.model.milestone import status_of
+from harnessos.model.issue import EDGE, Status, check_move
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 BATCH = 500
 AT_ONCE = 5_000
-_EDGE = {Status.DONE.value: 1, Status.FAILED.value: 2, Status.CANCELLED.value: 2}
 _MOVED = {Status.READY: "issue.promoted", Status.PENDING: "issue.demoted", Status.BLOCKED: "issue.blocked"}
 _PROMOTE = "promote/"
 
@@ -60,7 +58,7 @@ def drain(store: Store, project_id: str, cause: Cause, most: int = AT_ONCE) -> N
 def _issue(tx: Transaction, issue_id: str, cause: Cause, most: int) -> int:
     # Locked, so that the status cannot move while its dependents are told of it.
     issue = issues.lock(tx, issue_id)
-    state = _EDGE.get(issue["status"], 0)
+    state = EDGE.get(issue["status"], 0)
     edges = tx.all("issue_dependents", id=issue_id, state=state, most=most)
     for edge in edges:
         dependent = issues.lock(tx, edge["issue_id"])
@@ -140,9 +138,7 @@ def _milestone(tx: Transaction, milestone_id: str, project_id: str, most: int) -
 
 def release(tx: Transaction, milestone: Row, unmet: int, approvals_open: int) -> None:
     """Store what a milestone now waits for, and have its issues promoted or demoted accordingly."""
-    counts = {name[2:]: milestone[name] for name in milestone if name.startswith("n_")}
-    status = status_of(counts, unmet)
-    tx.run("milestone_state", id=milestone["id"], status=status, unmet=unmet, approvals_open=approvals_open)
+    tx.run("milestone_waits", id=milestone["id"], unmet=unmet, approvals_open=approvals_open)
     tx.run(
         "settlement_insert",
         subject=_PROMOTE + milestone["id"],

@@ -81,6 +81,7 @@ class Balance(NamedTuple):
     cap: int | None
     spent: int
     reserved: int
+    set_by: str = "default"
 
     def allows(self, more: int) -> bool:
         """Return whether `more` can be reserved."""

@@ -6,9 +6,10 @@ prints heads to keep elsewhere.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harnessos.model.digest import sha256_hex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +43,7 @@ def canonical(data: Mapping[str, Any]) -> str:
 def chained(head: str, event: Event) -> str:
     """Return the subject's new head: SHA-256 over the old head and every field of the event."""
     text = "\x1f".join([head, *("" if field is None else str(field) for field in event)])
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256_hex(text.encode("utf-8", "surrogatepass"))
 
 
 def fold(events: Iterable[str]) -> dict[str, Any]:

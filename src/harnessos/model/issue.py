@@ -32,6 +32,9 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 """Every legal move (ledger.md, "Issue states"). Whoever calls a move states its own condition."""
 
+EDGE = {Status.DONE.value: 1, Status.FAILED.value: 2, Status.CANCELLED.value: 2}
+"""What an edge is told of the issue it points to: 1 met, 2 broken; any other status is 0, waiting."""
+
 TERMINAL = frozenset({Status.DONE, Status.CANCELLED})
 
 

@@ -210,7 +210,7 @@ class PostgresSite:
 _CATALOGUE = """
 SELECT c.relname AS name,
     array(SELECT a.attname::text FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
             AND a.atttypid = ANY (ARRAY['text'::regtype, 'bigint'::regtype, 'smallint'::regtype, 'integer'::regtype])
         ORDER BY a.attnum) AS columns,
     array(SELECT a.attname::text FROM pg_index i

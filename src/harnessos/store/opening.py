@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors
+from harnessos.store.schema import APPLICATION_ID, SCHEMA
 
 if TYPE_CHECKING:
     from harnessos.ports import Clock, Ids
@@ -33,15 +34,33 @@ def open_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None, 
     """Open an existing ledger. Never creates one: a wrong path is an error (P09)."""
     path = sqlite_path(url)
     if path is not None:
-        from harnessos.store import sqlite, sqlite_site
+        from harnessos.store import sqlite
 
-        sqlite_site.check(path, write=write)
-        return sqlite.SqliteStore(path, clock=clock, ids=ids)
+        store = sqlite.SqliteStore(path, clock=clock, ids=ids)
+        if not _is_marked(path) or store.user_version() != SCHEMA:
+            from harnessos.store import sqlite_site
+
+            store.close()
+            sqlite_site.check(path, write=write)
+        return store
     _need_psycopg()
     from harnessos.store import postgres, postgres_site
 
     postgres_site.check(url, write=write)
     return postgres.PostgresStore(url, clock=clock, ids=ids)
+
+
+def _is_marked(path: Path) -> bool:
+    """Tell a ledger by the file's header alone: only then may it be opened at all, and most commands need no more.
+
+    Opening another program's database in WAL mode would write to it when it is closed.
+    """
+    try:
+        with path.open("rb") as stream:
+            header = stream.read(72)
+    except OSError:
+        return False
+    return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def create_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +37,8 @@ class Migration(NamedTuple):
 
 def migrations(dialect: str) -> list[Migration]:
     """Return every migration of a dialect in order."""
+    import hashlib
+
     found = []
     for file in sorted((_FOLDER / dialect).glob("[0-9]*.sql")):
         text = file.read_text(encoding="utf-8")

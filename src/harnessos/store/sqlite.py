@@ -132,6 +132,13 @@ class SqliteStore:
             mine = self._local.pair = (connection, SqliteTransaction(connection, self._queries, self._columns))
         return mine
 
+    def user_version(self) -> int:
+        """Return the schema of the ledger, which must be one."""
+        connection, _ = self._mine()
+        with spoken(self.path):
+            (version,) = next(connection.execute("PRAGMA user_version"))
+        return int(version)
+
     def change_count(self) -> int:
         """See Store."""
         connection, _ = self._mine()

@@ -19,7 +19,9 @@ def show(call: Call) -> int:
     if args.verify:
         return _verify(call)
     if args.subject is None:
-        raise errors.BadUsage("whose history? Name an issue, a project, or give --verify", hint="`harness audit --help`")
+        raise errors.BadUsage(
+            "whose history? Name an issue, a project, or give --verify", hint="`harness audit --help`"
+        )
     seen = call.harness.read(audit.query, args.subject, args.cursor, args.limit)
     lines = [f"{instant(entry.at)}  {entry.text}  ({entry.actor})" for entry in seen.timeline]
     if seen.cursor:
@@ -56,5 +58,7 @@ def anchor(call: Call) -> None:
         page = call.harness.read(audit.anchor, cursor)
         cursor = page.cursor
         for head in page.heads:
-            line = dumps(views.document(head)) if call.out.json else f"{head.kind}  {head.name}  {head.seq}  {head.head}"
+            line = (
+                dumps(views.document(head)) if call.out.json else f"{head.kind}  {head.name}  {head.seq}  {head.head}"
+            )
             print(clean(line))

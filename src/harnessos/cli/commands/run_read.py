@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import Event
 from typing import TYPE_CHECKING
 
 from harnessos import errors
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
     from harnessos.cli.call import Call
     from harnessos.inspector.run_view import RunView
-    from harnessos.store.transaction import Row
+    from harnessos.store.transaction import Transaction
 
 _CHUNK = 1 << 16
+_LOOK_S = 0.5
+_PAUSE = Event()
+"""Never set: nobody tells a reader of a file that it has grown, so it looks again."""
 
 
 def list_all(call: Call) -> None:
@@ -81,17 +85,17 @@ def log(call: Call) -> None:
         _print_new(_logs(folder), seen)
         if not call.args.follow or not live:
             return
-        # Waits for news of the ledger at most a second: the log itself is looked at again either way.
-        call.harness.reading.wait_for_change(call.harness.reading.change_count(), 1.0)
+        _PAUSE.wait(_LOOK_S)
 
 
-def _live(tx: object, run_id: str) -> bool:
-    row: Row | None = tx.one("run_by_id", id=run_id)  # type: ignore[attr-defined]
-    return bool(row and row["live"])
+def _live(tx: Transaction, run_id: str) -> bool:
+    return bool(views.run(tx, run_id)["live"])
 
 
 def _logs(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.log"), key=lambda file: (file.stat().st_mtime_ns, file.name)) if folder.is_dir() else []
+    return (
+        sorted(folder.rglob("*.log"), key=lambda file: (file.stat().st_mtime_ns, file.name)) if folder.is_dir() else []
+    )
 
 
 def _print_new(files: list[Path], seen: dict[Path, int]) -> None:

@@ -57,8 +57,6 @@ CREATE TABLE milestones (
     plan_key TEXT COLLATE "C",
     position BIGINT NOT NULL,
     description TEXT COLLATE "C" NOT NULL DEFAULT '',
-    status TEXT COLLATE "C" NOT NULL DEFAULT 'pending'
-        CHECK (status IN ('pending', 'ready', 'in_progress', 'done', 'failed', 'blocked')),
     unmet BIGINT NOT NULL DEFAULT 0 CHECK (unmet >= 0),
     approvals_open BIGINT NOT NULL DEFAULT 0 CHECK (approvals_open >= 0),
     deadline_at BIGINT,
@@ -70,6 +68,13 @@ CREATE TABLE milestones (
     n_failed BIGINT NOT NULL DEFAULT 0 CHECK (n_failed >= 0),
     n_blocked BIGINT NOT NULL DEFAULT 0 CHECK (n_blocked >= 0),
     n_cancelled BIGINT NOT NULL DEFAULT 0 CHECK (n_cancelled >= 0),
+    status TEXT COLLATE "C" NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN n_done > 0 AND n_pending + n_ready + n_in_progress + n_failed + n_blocked = 0 THEN 'done'
+        WHEN n_failed > 0 THEN 'failed'
+        WHEN n_in_progress > 0 THEN 'in_progress'
+        WHEN n_ready > 0 THEN 'ready'
+        WHEN n_blocked > 0 OR unmet > 0 THEN 'blocked'
+        ELSE 'pending' END) STORED,
     created_at BIGINT NOT NULL,
     UNIQUE (campaign_id, key)
 );

@@ -57,8 +57,6 @@ CREATE TABLE milestones (
     plan_key TEXT,
     position INTEGER NOT NULL,
     description TEXT NOT NULL DEFAULT '',
-    status TEXT NOT NULL DEFAULT 'pending'
-        CHECK (status IN ('pending', 'ready', 'in_progress', 'done', 'failed', 'blocked')),
     unmet INTEGER NOT NULL DEFAULT 0 CHECK (unmet >= 0),
     approvals_open INTEGER NOT NULL DEFAULT 0 CHECK (approvals_open >= 0),
     deadline_at INTEGER,
@@ -70,6 +68,13 @@ CREATE TABLE milestones (
     n_failed INTEGER NOT NULL DEFAULT 0 CHECK (n_failed >= 0),
     n_blocked INTEGER NOT NULL DEFAULT 0 CHECK (n_blocked >= 0),
     n_cancelled INTEGER NOT NULL DEFAULT 0 CHECK (n_cancelled >= 0),
+    status TEXT NOT NULL GENERATED ALWAYS AS (CASE
+        WHEN n_done > 0 AND n_pending + n_ready + n_in_progress + n_failed + n_blocked = 0 THEN 'done'
+        WHEN n_failed > 0 THEN 'failed'
+        WHEN n_in_progress > 0 THEN 'in_progress'
+        WHEN n_ready > 0 THEN 'ready'
+        WHEN n_blocked > 0 OR unmet > 0 THEN 'blocked'
+        ELSE 'pending' END) STORED,
     created_at INTEGER NOT NULL,
     UNIQUE (campaign_id, key)
 ) STRICT;

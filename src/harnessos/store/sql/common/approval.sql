@@ -11,6 +11,14 @@ SELECT * FROM approvals WHERE issue_id = :issue ORDER BY name;
 -- The approvals of a milestone.
 SELECT * FROM approvals WHERE milestone_id = :milestone ORDER BY name;
 
+-- name: approval_rewrite
+-- What an edited plan may change about an approval; a person's decision is not in here.
+UPDATE approvals SET label = :label, required = :required WHERE id = :id;
+
+-- name: approval_delete
+-- An edited plan no longer asks for it.
+DELETE FROM approvals WHERE id = :id;
+
 -- name: approval_decide
 -- A person decides.
 UPDATE approvals SET state = :state, decided_by = :by, decided_at = :now, note = :note, subject = :subject

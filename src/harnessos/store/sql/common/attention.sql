@@ -26,10 +26,11 @@ UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE issue_id = :iss
 UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE dedup = :dedup AND resolved_at IS NULL;
 
 -- name: attention_unsent
--- Entries nobody was notified of yet.
+-- Entries of these projects (`,KEY,KEY,`) that nobody was notified of yet.
 SELECT a.*, i.identifier, p.key AS project FROM attention a
 JOIN projects p ON p.id = a.project_id LEFT JOIN issues i ON i.id = a.issue_id
-WHERE a.notified_at IS NULL AND a.resolved_at IS NULL ORDER BY a.id LIMIT :most;
+WHERE a.notified_at IS NULL AND a.resolved_at IS NULL AND :keys LIKE '%,' || p.key || ',%'
+ORDER BY a.id LIMIT :most;
 
 -- name: attention_sent
 -- Claims the one notification of an entry: whoever changes the row sends it.

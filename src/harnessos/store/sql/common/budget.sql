@@ -1,7 +1,8 @@
 -- name: budget_lock
 -- A scope's balances of one period, locked until the transaction ends.
-SELECT dimension, cap, spent, reserved FROM budgets
-WHERE scope_kind = :scope_kind AND scope_id = :scope AND period = :period ORDER BY dimension;
+SELECT b.dimension, b.cap, b.spent, b.reserved, c.set_by
+FROM budgets b JOIN caps c ON c.scope_kind = b.scope_kind AND c.scope_id = b.scope_id AND c.dimension = b.dimension
+WHERE b.scope_kind = :scope_kind AND b.scope_id = :scope AND b.period = :period ORDER BY b.dimension;
 
 -- name: budget_open
 -- A new period begins with the scope's caps.

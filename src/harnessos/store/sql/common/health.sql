@@ -86,11 +86,6 @@ WHERE b.scope_kind = 'project' AND b.scope_id = :project AND b.dimension IN ('wa
         FROM runs r WHERE r.project_id = :project AND r.live = 1 AND r.budget_day = b.period)
 ORDER BY b.period, b.dimension LIMIT :most;
 
--- name: health_worktrees
--- A page of ended runs that had a worktree, newest first; whether the folder is there the caller looks.
-SELECT id, worktree, machine_id, live, outcome, salvage_ref FROM runs
-WHERE project_id = :project AND worktree IS NOT NULL AND id < :before ORDER BY id DESC LIMIT :most;
-
 -- name: health_decided
 -- A page of issues with the columns their events decide.
 SELECT id, identifier, number, status, blocked_reason, lease_epoch, attempts, verdict, accepted_commit, definition

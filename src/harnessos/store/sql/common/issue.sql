@@ -83,11 +83,11 @@ WHERE id = :id;
 -- name: issue_insert
 -- A newly planned issue.
 INSERT INTO issues (id, project_id, campaign_id, milestone_id, lane_id, number, identifier, plan_key, key, task,
-    description, size, priority, status, blocked_reason, unmet, approvals_open, definition, effective_priority,
+    description, size, priority, status, blocked_reason, unmet, broken, approvals_open, definition, effective_priority,
     claim_rank, deadline_key, due_at, deadline_at, ready_at, gates_json, budget_json, labels_json, files_json,
     policy_json, metadata_json, planned_by, created_at, updated_at, event_seq, event_head)
 VALUES (:id, :project_id, :campaign_id, :milestone_id, :lane_id, :number, :identifier, :plan_key, :key, :task,
-    :description, :size, :priority, :status, :blocked_reason, :unmet, :approvals_open, :definition,
+    :description, :size, :priority, :status, :blocked_reason, :unmet, :broken, :approvals_open, :definition,
     :effective_priority, :claim_rank, :deadline_key, :due_at, :deadline_at, :ready_at, :gates_json, :budget_json,
     :labels_json, :files_json, :policy_json, :metadata_json, :planned_by, :created_at, :updated_at, :event_seq,
     :event_head);
@@ -140,6 +140,11 @@ WHERE project_id = :project AND plan_key = :plan_key AND milestone_id = :milesto
 SELECT i.id, i.identifier, i.key, i.status, i.definition, m.key AS milestone_key
 FROM issues i JOIN milestones m ON m.id = i.milestone_id
 WHERE i.project_id = :project AND i.plan_key = :plan_key ORDER BY i.number;
+
+-- name: issue_planned_edges
+-- The dependencies of everything an earlier application of this plan wrote.
+SELECT d.issue_id, d.depends_on_id FROM issues i JOIN issue_dependencies d ON d.issue_id = i.id
+WHERE i.project_id = :project AND i.plan_key = :plan_key;
 
 -- name: issue_counts
 -- How many issues of a project are in each status.

@@ -15,15 +15,29 @@ SELECT * FROM milestones WHERE id = :id;
 SELECT m.*, c.name AS campaign FROM milestones m JOIN campaigns c ON c.id = m.campaign_id
 WHERE m.project_id = :project ORDER BY m.position, m.id;
 
+-- name: milestone_elsewhere
+-- Another campaign that holds milestones of this plan.
+SELECT c.name AS campaign FROM milestones m JOIN campaigns c ON c.id = m.campaign_id
+WHERE m.project_id = :project AND m.plan_key = :plan_key AND m.campaign_id <> :campaign
+ORDER BY m.position LIMIT :one;
+
+-- name: milestone_edges
+-- Every edge between the milestones of a project; keys are told apart by their campaign.
+SELECT m.campaign_id || '/' || m.key AS key, o.campaign_id || '/' || o.key AS on_key
+FROM milestones m
+JOIN milestone_dependencies d ON d.milestone_id = m.id
+JOIN milestones o ON o.id = d.depends_on_id
+WHERE m.project_id = :project;
+
 -- name: milestone_last
 -- The position after which the next milestone is put.
 SELECT coalesce(max(position), 0) AS position FROM milestones WHERE project_id = :project;
 
 -- name: milestone_insert
 -- A newly planned milestone.
-INSERT INTO milestones (id, project_id, campaign_id, key, plan_key, position, description, status, unmet,
+INSERT INTO milestones (id, project_id, campaign_id, key, plan_key, position, description, unmet,
     approvals_open, deadline_at, metadata_json, created_at)
-VALUES (:id, :project_id, :campaign_id, :key, :plan_key, :position, :description, :status, :unmet,
+VALUES (:id, :project_id, :campaign_id, :key, :plan_key, :position, :description, :unmet,
     :approvals_open, :deadline_at, :metadata_json, :created_at);
 
 -- name: milestone_rewrite
@@ -37,11 +51,11 @@ UPDATE milestones SET n_pending = n_pending + :pending, n_ready = n_ready + :rea
     n_in_progress = n_in_progress + :in_progress, n_done = n_done + :done, n_failed = n_failed + :failed,
     n_blocked = n_blocked + :blocked, n_cancelled = n_cancelled + :cancelled
 WHERE id = :id
-RETURNING n_pending, n_ready, n_in_progress, n_done, n_failed, n_blocked, n_cancelled, status, unmet, project_id;
+RETURNING n_pending, n_ready, n_in_progress, n_done, n_failed, n_blocked, n_cancelled, unmet, project_id;
 
--- name: milestone_state
--- The derived status and what it derives from.
-UPDATE milestones SET status = :status, unmet = :unmet, approvals_open = :approvals_open WHERE id = :id;
+-- name: milestone_waits
+-- What a milestone waits for beside its own issues; its status derives from that and from the counters.
+UPDATE milestones SET unmet = :unmet, approvals_open = :approvals_open WHERE id = :id;
 
 -- name: milestone_depend
 -- An edge: `milestone` waits for `on`. `state` is 0 waiting, 1 met.

@@ -5,7 +5,8 @@ INSERT INTO runs (id, project_id, issue_id, attempt, epoch, live, phase, supervi
     budget_day, reserved_wall_ms, reserved_usd, path)
 VALUES (:id, :project_id, :issue_id, :attempt, :epoch, 1, 'claimed', :supervised, :agent, :host, :token_hash,
     :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :now + :ttl_ms, :now, :now, :cap_at, :now,
-    :budget_day, :reserved_wall_ms, :reserved_usd, :path);
+    :budget_day, :reserved_wall_ms, :reserved_usd, :path)
+RETURNING *;
 
 -- name: run_by_id
 -- A run.
@@ -31,7 +32,7 @@ SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch LIMIT :most;
 -- The fenced sign of life: extends the lease, no more.
 UPDATE runs SET heartbeat_at = :now, expires_at = :now + ttl_ms
 WHERE id = :run AND epoch = :epoch AND live = 1
-RETURNING expires_at, phase, stop_request, verdict, ttl_ms;
+RETURNING expires_at, phase, stop_request, verdict, ttl_ms, turns;
 
 -- name: run_renew_held
 -- Renews every live lease that this process watches.
