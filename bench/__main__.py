@@ -16,6 +16,7 @@ from bench.report import Bench, Result
 RESULTS = Path(__file__).resolve().parent / "results"
 BENCHMARKS = {
     "Q1": "q01_lifecycles",
+    "Q5": "q05_startup",
 }
 ROUNDS = 9
 

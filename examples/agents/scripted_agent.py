@@ -55,7 +55,7 @@ COMMAND_SECONDS = 300
 MARKER = re.compile(r"^Scripted part: ([A-Za-z0-9._-]+)\s*$", re.MULTILINE)
 
 
-class Ended(Exception):  # noqa: N818 -- an end is no error
+class Ended(Exception):
     """The script is over: exit code, and what goes into outcome.json."""
 
     def __init__(self, code: int, outcome: str, reason: str, **more: object) -> None:

@@ -65,7 +65,6 @@ def test_every_check_says_what_it_means_and_what_to_type(ledger: Ledger) -> None
         ("parked", "UPDATE issues SET parked_by = 'run-gone' WHERE parked = 2"),
         ("counters", "UPDATE milestones SET n_done = n_done + 1 WHERE key = 'm'"),
         ("counters", "UPDATE milestones SET unmet = 2 WHERE key = 'two'"),
-        ("milestones", "UPDATE milestones SET status = 'done' WHERE key = 'm'"),
         ("waits", "UPDATE issues SET unmet = 2 WHERE identifier = '{after}'"),
         ("waits", "UPDATE issues SET approvals_open = 2 WHERE identifier = '{asks}'"),
         ("edges", "UPDATE issue_dependencies SET state = 0 WHERE state = 2"),

@@ -5,19 +5,22 @@ from __future__ import annotations
 import pytest
 
 from harnessos import errors
-from harnessos.kernel import budgets
 from harnessos.kernel.ending import Closing
 from harnessos.model.budget import DAY_DEFAULTS, day_after, limits, utc_day
 from harnessos.model.outcome import Outcome, backoff_ms
-from harnessos.store.transaction import Row
+from harnessos.store.transaction import Row, Transaction
 from tests.support.ledger import BY_OPERATOR, DAY, HOUR, MINUTE, SECOND, Ledger, draft
 
 RUN_WALL = 2 * HOUR
 
 
 def _balance(ledger: Ledger, dimension: str, day: str | None = None) -> Row:
-    rows = ledger.do(budgets.balances, ledger.project["id"], day or utc_day(ledger.clock.now()))
-    return next(row._asdict() for row in rows if row.dimension == dimension)
+    def rows(tx: Transaction) -> list[Row]:
+        scope = {"scope_kind": "project", "scope": ledger.project["id"], "period": day or utc_day(tx.now)}
+        tx.run("budget_open", **scope)
+        return tx.all("budget_lock", **scope)
+
+    return next(row for row in ledger.store.write(rows) if row["dimension"] == dimension)
 
 
 def _tally(ledger: Ledger, dimension: str) -> tuple[int, int]:
@@ -143,7 +146,13 @@ def test_no_unbounded_default(ledger: Ledger, amount: str) -> None:
     assert _balance(ledger, "runs")["cap"] == DAY_DEFAULTS["runs"]
 
 
-test_i05_zero_is_not_infinity = test_no_unbounded_default
+def test_i05_zero_is_not_infinity(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.cap("runs", "1")
+    with pytest.raises(errors.BadContent):
+        ledger.cap("runs", "0")
+    ledger.claim()
+    assert ledger.refusal() == "budget:project runs of the day"
 
 
 @pytest.mark.parametrize("value", [0, -1, None, "", "0", True, "infinite", float("nan"), float("inf")])

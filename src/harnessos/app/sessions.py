@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 LONGEST_TTL_S = 7 * 24 * 3600
+LOOK_S = 0.5
+"""How often a waiting `show` looks: SQLite wakes nobody, and a verdict takes seconds at least."""
 _CHECKPOINTS = 50
 _RUN = (
     "epoch", "agent", "attempt", "phase", "live", "expires_at", "turns", "verdict", "outcome", "reason", "stop_request",
@@ -192,7 +195,7 @@ def show(harness: Harness, token: str, *, wait: bool) -> dict[str, Any]:
         elif not wait:
             break
         else:
-            harness.store.wait_for_change(harness.store.change_count(), 1.0)
+            threading.Event().wait(LOOK_S)
         run = harness.run_of(token)
     if run["live"] and run["phase"] != "verifying":
         run = {**run, **harness.write(runs.heartbeat, runs.lease_of(run))}

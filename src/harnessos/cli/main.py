@@ -7,15 +7,34 @@ import sys
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the help
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from harnessos.cli.arguments import Command
 
 INTERRUPTED = 130
 USAGE = 2
+HOT = ("session heartbeat", "session checkpoint")
+"""What agents call hundreds of times a day."""
 
 
-def main(words: list[str] | None = None) -> int:
+def main() -> NoReturn:
+    """Run the command the process was called with, and end the process with its exit code."""
+    hot = " ".join(sys.argv[1:3]) in HOT
+    if hot:
+        import gc
+
+        gc.disable()  # what it makes is gone in a moment
+    code = run(sys.argv[1:])
+    if hot:
+        # Taking the interpreter apart would cost a tenth of the whole call; everything is closed and written.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def run(words: list[str]) -> int:
     """Run one command and return its exit code. Only a HarnessError hides its traceback."""
-    words = sys.argv[1:] if words is None else words
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that is no text must not break an answer

@@ -66,6 +66,12 @@ def store_problem(problem: StoreUnavailable, key: str) -> NextAction:
     return _action("mend_store", problem.message, remedy, Context(blocker=blocker))
 
 
+def unregistered(folder: str, key: str) -> NextAction:
+    """Return the action for a folder that belongs to no project."""
+    remedy = remedies.harness("init", "--key", key)
+    return _action("set_up", f"{folder} is registered for no project yet", remedy, Context(blocker={"path": folder}))
+
+
 def _action(action: str, reason: str, remedy: Remedy, context: Context) -> NextAction:
     return NextAction(action, reason, {"command": list(remedy.command), "needs": remedy.needs}, context)
 

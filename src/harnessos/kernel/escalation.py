@@ -56,6 +56,10 @@ def _escalate(tx: Transaction, issue: Row, cause: Cause) -> None:
     found = breaches(policy, facts, tx.now)
     known = set(filter(None, issue["breaches"].split(",")))
     new = [breach for breach in found if breach.trigger not in known]
+    if not new:
+        # Answered or over meanwhile: nothing happened, only the timer moves on.
+        tx.run("issue_due_next", id=issue["id"], due_at=next_due_at(policy, facts, tx.now))
+        return
     priority = effective_priority(issue["priority"], found)
     changes = {
         "due_at": next_due_at(policy, facts, tx.now),
@@ -99,6 +103,17 @@ def again(tx: Transaction, issue: Row) -> dict[str, Any]:
     if late <= known:
         columns["due_at"] = next_due_at(policy, facts, tx.now)
     return {**columns, "breaches": ",".join(sorted(known & late)), "unbreached": 0 if known & late else 1}
+
+
+def due_when_ready(tx: Transaction, issue: Row) -> int | None:
+    """Return when an issue that becomes ready now falls due: its response level begins to run."""
+    due: int | None = issue["due_at"]
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    assert campaign is not None
+    levels = "responseWithinMinutes" in issue["policy_json"] or "responseWithinMinutes" in campaign["policy_json"]
+    if not levels or (due is not None and due <= tx.now):
+        return due
+    return next_due_at(policy_of(tx, issue), facts_of({**issue, "ready_at": tx.now}), tx.now)
 
 
 def order_columns(policy: Policy, facts: Facts, priority: int, now: int) -> dict[str, Any]:

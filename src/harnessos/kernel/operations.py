@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.kernel import approvals, attention, dependencies, ending, escalation, events, issues, settling
-from harnessos.model.issue import Status
+from harnessos.model.issue import Status, check_move
 from harnessos.model.outcome import Ended, Outcome
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
         )
         assert ended is not None
         return ending.conclude(tx, issue, ended, Ended(Outcome.CANCELLED, reason), cause)
+    check_move(identifier, issue["status"], Status.CANCELLED)
     new = issues.change(tx, issue, "issue.cancelled", cause, {"status": Status.CANCELLED.value}, {"reason": reason})
     attention.moot(tx, issue["id"], cause)
     settling.after_issue(tx, new, cause)
@@ -69,6 +70,7 @@ def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
         "gate_errors": 0,
         "wall_ms": 0,
         "verdict": None,
+        **escalation.again(tx, issue),
     }
     if issue["status"] not in (Status.FAILED, Status.BLOCKED):
         raise errors.IllegalMove(
@@ -97,6 +99,7 @@ def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
         "verdict": None,
         "accepted_commit": None,
         "wall_ms": 0,
+        **escalation.again(tx, {**issue, "breaches": ""}),
     }
     new = settling.settle_one(tx, issues.change(tx, issue, "issue.reopened", cause, fresh, {"reason": reason}), cause)
     settling.after_issue(tx, new, cause)
@@ -115,6 +118,7 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}"
         )
+    check_move(identifier, issue["status"], Status.BLOCKED)
     changes = {"status": Status.BLOCKED.value, "blocked_reason": reason}
     new = issues.change(tx, issue, "issue.blocked", cause, changes)
     attention.ask(
@@ -182,12 +186,12 @@ def _known_state(state: str) -> None:
 
 def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:
     run = tx.one("run_last_of", issue=issue["id"], one=1)
-    attention.moot(tx, issue["id"], cause)
     if state == "rejected" or run is None:
         return retry(tx, issue["identifier"], cause)
     verdict = "unverified" if issue["blocked_reason"] == "approval:unverified" else "verified"
     changes = {"status": Status.DONE.value, "verdict": verdict, "accepted_commit": run["commit_id"]}
     new = issues.change(tx, issue, "issue.approved", cause, changes, {"note": note, "commit": run["commit_id"]})
+    attention.moot(tx, issue["id"], cause)
     settling.after_issue(tx, new, cause)
     return new
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harnessos.kernel import attention, events, issues
+from harnessos.kernel import attention, escalation, events, issues
 from harnessos.model.issue import EDGE, Status, check_move
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
             status, reason = Status.PENDING.value, None
         check_move(issue["identifier"], issue["status"], status)
         kind = _MOVED[Status(status)] if issue["status"] != Status.BLOCKED else "issue.unblocked"
-        issue = issues.change(tx, issue, kind, cause, {"status": status, "blocked_reason": reason})
+        changes: dict[str, object] = {"status": status, "blocked_reason": reason}
+        if status == Status.READY:
+            changes["due_at"] = escalation.due_when_ready(tx, issue)
+        issue = issues.change(tx, issue, kind, cause, changes)
         if status == Status.BLOCKED:
             return issue
     return issue

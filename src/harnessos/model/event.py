@@ -42,8 +42,11 @@ def canonical(data: Mapping[str, Any]) -> str:
 
 def chained(head: str, event: Event) -> str:
     """Return the subject's new head: SHA-256 over the old head and every field of the event."""
-    text = "\x1f".join([head, *("" if field is None else str(field) for field in event)])
-    return sha256_hex(text.encode("utf-8", "surrogatepass"))
+    # JSON and not a joined text: no two different events may ever be the same bytes, whatever an actor is called.
+    return sha256_hex(_encode((head, *event)).encode("utf-8", "surrogatepass"))
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def fold(events: Iterable[str]) -> dict[str, Any]:

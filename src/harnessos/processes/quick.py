@@ -90,17 +90,7 @@ def run(
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
         )
         with _Following(process, output_limit, record) as following:
-            ended_by = EndedBy.STOPPED
-            try:
-                ended_by = following.follow(begun + timeout, stop)
-            finally:
-                if ended_by is not EndedBy.EXIT:
-                    grace = 0.0 if ended_by is EndedBy.OUTPUT_LIMIT else _GRACE
-                    kill_marked(CALL_MARKER, call_id, grace=grace, group=identity_of(process.pid))
-                exit_code = collect(process, None if ended_by is EndedBy.EXIT else _GRACE)
-            following.drain()
-            if ended_by is EndedBy.EXIT and following.over:
-                ended_by = EndedBy.OUTPUT_LIMIT
+            ended_by, exit_code = _to_the_end(process, following, begun + timeout, stop, call_id)
     finally:
         if source is not None:
             os.close(source)
@@ -114,6 +104,24 @@ def run(
         ended_by=ended_by,
         truncated=following.output.cut or following.errors.cut or following.over,
     )
+
+
+def _to_the_end(
+    process: Process, following: _Following, deadline: float, stop: Callable[[], bool] | None, call_id: str
+) -> tuple[EndedBy, int | None]:
+    """Follow the process to its end, or bring it there; return why it ended and its exit code."""
+    ended_by = EndedBy.STOPPED
+    try:
+        ended_by = following.follow(deadline, stop)
+    finally:
+        if ended_by is not EndedBy.EXIT:
+            grace = 0.0 if ended_by is EndedBy.OUTPUT_LIMIT else _GRACE
+            kill_marked(CALL_MARKER, call_id, grace=grace, group=identity_of(process.pid))
+        exit_code = collect(process, None if ended_by is EndedBy.EXIT else _GRACE)
+    following.drain()
+    if ended_by is EndedBy.EXIT and following.over:
+        ended_by = EndedBy.OUTPUT_LIMIT
+    return ended_by, exit_code
 
 
 def _source(data: bytes) -> int | None:

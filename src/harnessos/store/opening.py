@@ -22,7 +22,7 @@ def sqlite_path(url: str) -> Path | None:
         path = Path(url.removeprefix(SQLITE)).expanduser()
         if not path.is_absolute():
             raise errors.BadUsage(
-                f"{url} must name an absolute path", hint="sqlite:////home/me/harness.sqlite has four slashes"
+                f"{url} must name an absolute path", hint="an absolute path makes four slashes: sqlite:////srv/harness.sqlite"
             )
         return path
     if url.startswith(POSTGRES):

@@ -17,24 +17,38 @@ if TYPE_CHECKING:
 
 def show(call: Call) -> None:
     """Say what to do next in a project, and with which command."""
-    found = _find(call)
+    found = same_store(call, _find(call))
     command = shlex.join(found.payload["command"])
     who = " (for a person)" if found.payload["needs"] == "operator" else ""
     call.out.show(views.document(found), f"{found.reason}\n  {command}{who}")
 
 
+def same_store(call: Call, found: NextAction) -> NextAction:
+    """Return the action with the ledger that was named here named in its command too."""
+    if not call.args.store:
+        return found
+    return found._replace(payload={**found.payload, "command": [*found.payload["command"], "--store", call.args.store]})
+
+
 def _find(call: Call) -> NextAction:
-    args = call.args
+    args, harness = call.args, call.harness
     host = Host(classes=tuple(args.workload_class) or None, capabilities=tuple(args.capability))
     try:
-        project = call.harness.read(views.project, call.harness.key(args.project))
-        found = call.harness.read(next_action.query, project, host)
+        harness.read(_nothing)
+        if not args.project and harness.settings.project_key is None:
+            return next_action.unregistered(str(harness.settings.cwd), _key(call))
+        project = harness.read(views.project, harness.key(args.project))
+        found = harness.read(next_action.query, project, host)
         if found.action == "reap":
             # Who this machine is costs a look at the system, and matters only for a lease that it may still renew.
-            found = call.harness.read(next_action.query, project, _here(host))
+            found = harness.read(next_action.query, project, _here(host))
     except errors.StoreUnavailable as problem:
         return next_action.store_problem(problem, _key(call))
     return found
+
+
+def _nothing(_: object) -> None:
+    """Open the ledger: a problem with it comes before every question about a project."""
 
 
 def _here(host: Host) -> Host:

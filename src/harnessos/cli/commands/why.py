@@ -20,6 +20,8 @@ def show(call: Call) -> None:
     classes = tuple(args.workload_class) or None
     host = Host(machine_id(), boot_id(), classes, tuple(args.capability))
     found = call.harness.read(why.query, args.subject or call.harness.key(None), host)
+    if args.store:
+        found = found._replace(command=(*found.command, "--store", args.store))
     row = f"{found.row.table} {found.row.id}, {found.row.column} = {found.row.value}"
     who = " (for a person)" if found.needs == "operator" else ""
     text = f"{found.sentence}.\n  decided by  {row}\n  changed by  {shlex.join(found.command)}{who}"

@@ -18,8 +18,9 @@ SELECT * FROM attention WHERE id = :id;
 UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE id = :id AND resolved_at IS NULL;
 
 -- name: attention_resolve_issue
--- The issue moved on, so what it asked is moot.
-UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE issue_id = :issue AND resolved_at IS NULL;
+-- The issue moved on, so what it asked is moot; that it is late stays true until it is over.
+UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE issue_id = :issue AND resolved_at IS NULL
+    AND (kind <> 'escalation' OR (SELECT i.status FROM issues i WHERE i.id = :issue) IN ('done', 'cancelled'));
 
 -- name: attention_resolve_dedup
 -- The reason is gone.

@@ -73,6 +73,10 @@ SELECT id FROM issues
 WHERE project_id = :project AND due_at <= :now
 ORDER BY due_at LIMIT :most;
 
+-- name: issue_due_next
+-- Nothing is late that was not late before: only the timer moves on.
+UPDATE issues SET due_at = :due_at WHERE id = :id;
+
 -- name: issue_rewrite
 -- What an edit or a plan applied again may change about an issue that is not running.
 UPDATE issues SET task = :task, description = :description, size = :size, priority = :priority, lane_id = :lane_id,

@@ -1,0 +1,71 @@
+"""Q5: what a command costs over starting Python at all, with compiled byte code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from bench import commands
+from bench.commands import Repository
+from bench.measure import Sample, Spent, exponent, interleave, ratio, sample, walls
+from bench.report import Bench, Result, Target
+
+LIMITS = {"session heartbeat": 3.0, "next": 6.0, "status": 6.0, "session begin": 6.0, "--help": 2.0}
+AIM_HEARTBEAT = 2.3
+ROUNDS = 15
+
+
+def run(bench: Bench) -> Result:
+    """Measure each command in ledgers of three sizes; the targets are about the smallest."""
+    commands.compile_source()
+    sizes = bench.pick((200, 5_000, 100_000), (10, 20, 40))
+    rounds = bench.rounds if bench.quick else ROUNDS
+    rows, data = [], {}
+    medians: dict[str, list[float]] = {name: [] for name in LIMITS}
+    measured: dict[str, Sample] = {}
+    for size in sizes:
+        repository = Repository(bench.place / str(size))
+        repository.unlimited()
+        repository.plan(commands.plan_of(size))
+        spent = interleave(rounds, _sides(repository))
+        data[str(size)] = {name: walls(list_) for name, list_ in spent.items()}
+        bare = walls(spent["python"])
+        rows.append((f"{size} issues: python -c pass", f"{sample(bare).show(4)}", "1.00", ""))
+        for name, limit in LIMITS.items():
+            share = ratio(walls(spent[name]), bare)
+            middle = sample(walls(spent[name]))
+            medians[name].append(middle.median)
+            measured.setdefault(name, share)
+            rows.append((f"{size} issues: harness {name}", middle.show(4), share.show(), f"{limit:g}"))
+    return Result(
+        "Q5",
+        "start-up of a command over `python -c pass` of the same environment",
+        ("", "seconds", "times python", "at most"),
+        rows,
+        [Target(f"harness {name}", measured[name], limit, most=True, unit="x") for name, limit in LIMITS.items()],
+        [
+            *(f"{name}: grows with the ledger by exponent {exponent(sizes, medians[name]):.2f}" for name in LIMITS),
+            f"aim for session heartbeat: {AIM_HEARTBEAT}x; `memory stream` does not exist yet",
+        ],
+        {"exponents": {name: exponent(sizes, medians[name]) for name in LIMITS}, "seconds": data},
+    )
+
+
+def _sides(repository: Repository) -> dict[str, Callable[[], Spent]]:
+    token = repository.json("session", "begin", "--project", "BENCH")["session"]["token"]
+    words = {
+        "session heartbeat": ("session", "heartbeat", "--session", token),
+        "next": ("next", "--project", "BENCH"),
+        "status": ("status", "--project", "BENCH"),
+        "session begin": ("session", "begin", "--project", "BENCH"),
+        "--help": ("--help",),
+    }
+
+    def python() -> Spent:
+        return commands.call((sys.executable, "-c", "pass"), repository.folder, repository.env).spent
+
+    def harness(name: str) -> Spent:
+        return repository.harness(*words[name]).spent
+
+    return {"python": python, **{name: partial(harness, name) for name in words}}

@@ -1,0 +1,375 @@
+"""Every action that `harness next` proposes is given as it stands, and works: it succeeds and changes what comes next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harnessos.app.harness import harness
+from harnessos.cli.call import Call
+from harnessos.cli.main import run as harness_command
+from harnessos.cli.output import Output
+from harnessos.cli.parser import parser_of
+from harnessos.cli.table import find
+from harnessos.inspector import views
+from harnessos.kernel import campaigns, operations
+from harnessos.kernel.ending import Closing
+from harnessos.model.outcome import Outcome
+from harnessos.store.opening import create_store, open_store
+from harnessos.testing import FakeClock
+from tests.support.by_hand import change
+from tests.support.ledger import BY_OPERATOR, HERE, HOUR, MINUTE, Ledger, approval, draft, policy
+from tests.support.repositories import make_repository
+
+
+class World:
+    """A registered repository with its ledger, and the command line in it, all under one clock."""
+
+    def __init__(self, url: str, folder: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
+        self.url = url
+        self._folder = folder
+        self._clock = clock
+        self._capsys = capsys
+        self.store = open_store(url, clock=clock)
+        self.ledger = Ledger.__new__(Ledger)
+        self.ledger.store, self.ledger.clock, self.ledger.keys = self.store, clock, {}
+        self.ledger.project = self.store.read(views.project, "DOCS")
+
+    def run(self, *words: str) -> tuple[int, Any]:
+        """Run a command; return its exit code and its JSON. Any: each command has its own document."""
+        command, rest = find(list(words))
+        assert command is not None, f"there is no command {words}"
+        args = parser_of(command).parse_args([*rest, "--json"])
+        behind = harness(args.store, cwd=self._folder, command=command.words, clock=self._clock)
+        module, _, function = command.handler.partition(":")
+        handler = getattr(import_module(f"harnessos.cli.commands.{module}"), function)
+        self._capsys.readouterr()
+        try:
+            code = handler(Call(args, behind, Output(json=True))) or 0
+        finally:
+            behind.close()
+        return code, json.loads(self._capsys.readouterr().out)
+
+    def next(self, *serving: str) -> Any:
+        """Return what comes next. Any: a JSON document."""
+        code, document = self.run("next", *serving)
+        assert code == 0
+        return document
+
+    def follow(self, action: str, *serving: str) -> Any:
+        """Insist on the next action, give its command as it is, and return what that printed. Any: its JSON."""
+        proposed = self.next(*serving)
+        assert proposed["action"] == action, proposed
+        assert proposed["reason"]
+        program, *words = proposed["payload"]["command"]
+        assert program == "harness"
+        code, printed = self.run(*words)
+        assert code == 0, (words, printed)
+        if action != "idle":
+            assert self.next(*serving) != proposed, "the command changed nothing"
+        return printed
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def world(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    clock: FakeClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """A repository, registered on each kind of store."""
+    url = f"sqlite:///{tmp_path / 'ledger' / 'harness.sqlite'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("database")
+    for name in ("HARNESS_STORE", "HARNESS_RUN_ID", "HARNESS_SESSION_TOKEN", "HARNESS_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HARNESS_MACHINE_ID", HERE.machine_id)
+    monkeypatch.setenv("HARNESS_BOOT_ID", HERE.boot_id)
+    folder = make_repository(tmp_path / "repo")
+    create_store(url, clock=clock)
+    assert harness_command(["init", str(folder), "--key", "DOCS", "--store", url]) == 0
+    made = World(url, folder, clock, capsys)
+    yield made
+    made.store.close()
+
+
+def test_ready_work_is_begun(world: World) -> None:
+    world.ledger.plan("a", draft("b", priority="high"))
+    printed = world.follow("begin")
+    assert printed["issue"]["identifier"] == world.ledger.identifier("b")
+    assert world.ledger.status("b") == "in_progress"
+
+
+def test_ready_work_after_its_timer_is_begun(world: World) -> None:
+    world.ledger.plan("a")
+    world.ledger.fail(world.ledger.claim("a"))
+    world.ledger.clock.advance(MINUTE)
+    assert world.follow("begin")["session"] is not None
+
+
+def test_ready_work_whose_files_are_held_is_passed_over(world: World) -> None:
+    world.ledger.plan(draft("a", files=("src/",)), draft("b", files=("src/x",), priority="high"), "c")
+    world.ledger.claim("a")
+    assert world.follow("begin")["issue"]["identifier"] == world.ledger.identifier("c")
+
+
+def test_an_expired_lease_is_reaped_and_its_issue_taken(world: World) -> None:
+    world.ledger.plan("a", "b")
+    run = world.ledger.claim("a", ttl_ms=MINUTE)
+    world.ledger.clock.advance(2 * MINUTE)
+    proposed = world.next()
+    assert proposed["context"]["lease"]["run_id"] == run.lease.run_id
+    printed = world.follow("reap")
+    assert printed["issue"]["identifier"] == world.ledger.identifier("a")
+    assert world.ledger.run(run)["outcome"] == "lost"
+
+
+def test_an_expired_lease_that_opens_the_breaker_is_reaped_all_the_same(world: World) -> None:
+    world.ledger.plan("a")
+    for _ in range(2):
+        world.ledger.end(world.ledger.claim("a"), Outcome.LOST)
+    world.ledger.claim("a", ttl_ms=MINUTE)
+    world.ledger.clock.advance(2 * MINUTE)
+    assert world.follow("reap")["session"] is None
+    assert world.ledger.reason("a") == "breaker:issue"
+
+
+def test_a_lease_its_own_watcher_may_still_renew_is_left_alone(world: World) -> None:
+    world.ledger.plan("a")
+    world.ledger.claim("a", ttl_ms=MINUTE, supervised=True)
+    world.ledger.clock.advance(MINUTE + 1)
+    assert world.next()["action"] == "idle"
+    world.ledger.clock.advance(MINUTE)
+    world.follow("reap")
+
+
+def test_an_issue_whose_run_was_lost_is_recovered_before_other_work(world: World) -> None:
+    world.ledger.plan("a", draft("b", priority="high"))
+    world.ledger.claim("a", ttl_ms=MINUTE)
+    world.ledger.clock.advance(2 * MINUTE)
+    world.ledger.reap()
+    assert world.follow("recover")["issue"]["identifier"] == world.ledger.identifier("a")
+
+
+def _review(ledger: Ledger) -> None:
+    ledger.finish(ledger.claim("a"), protected=["WORKFLOW.md"])
+
+
+def _unverified(ledger: Ledger) -> None:
+    ledger.end(ledger.claim("a"), Outcome.SUCCESS, Closing(commit="c0ffee"), verdict="unverified")
+
+
+def _failed(ledger: Ledger) -> None:
+    ledger.fail(ledger.claim("a"), final=True)
+
+
+def _breaker(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.end(ledger.claim("a"), Outcome.HARNESS_FAULT)
+        ledger.clock.advance(HOUR)
+
+
+def _gates(ledger: Ledger) -> None:
+    for _ in range(3):
+        ledger.end(ledger.claim("a"), Outcome.HARNESS_FAULT, gate_error=True)
+        ledger.clock.advance(HOUR)
+
+
+def _issue_budget(ledger: Ledger) -> None:
+    run = ledger.claim("a", ttl_ms=24 * HOUR)
+    ledger.clock.advance(7 * HOUR)
+    ledger.fail(run)
+
+
+def _stopped(ledger: Ledger) -> None:
+    ledger.do(operations.block, ledger.identifier("a"), "operator:wait", BY_OPERATOR)
+
+
+@pytest.mark.parametrize("arrange", [_review, _unverified, _failed, _breaker, _gates, _issue_budget, _stopped])
+def test_what_an_issue_asks_of_a_person_is_answered(world: World, arrange: Callable[[Ledger], None]) -> None:
+    world.ledger.plan("a")
+    arrange(world.ledger)
+    world.follow("answer")
+    assert world.ledger.status("a") in {"ready", "done"}
+    assert world.ledger.attention() == []
+
+
+@pytest.mark.parametrize("arrange", [_review, _unverified, _failed, _breaker, _gates, _issue_budget, _stopped])
+def test_what_is_blocked_is_named_when_its_question_was_put_aside(
+    world: World, arrange: Callable[[Ledger], None]
+) -> None:
+    world.ledger.plan("a")
+    arrange(world.ledger)
+    world.run("attention", "resolve", world.ledger.attention()[0]["id"])
+    world.follow("unblock")
+    assert world.ledger.status("a") in {"ready", "done"}
+
+
+def test_a_used_up_budget_is_raised(world: World) -> None:
+    world.ledger.plan("a", "b")
+    world.ledger.cap("runs", "1")
+    world.ledger.claim("a")
+    world.ledger.ask()
+    world.follow("answer")
+    world.follow("begin")
+
+
+def test_a_held_project_is_named_when_its_question_was_put_aside(world: World) -> None:
+    world.ledger.plan("a", "b")
+    world.ledger.cap("wall_ms", "1")
+    world.ledger.ask()
+    world.run("attention", "resolve", world.ledger.attention()[0]["id"])
+    assert world.next()["context"]["blocker"]["kind"] == "budget"
+    world.follow("unblock")
+
+
+def test_something_overdue_is_begun_and_then_put_aside(world: World) -> None:
+    world.ledger.plan(draft("a", deadline_at=world.ledger.clock.now() + MINUTE), "b")
+    world.ledger.clock.advance(2 * MINUTE)
+    world.ledger.claim("b")
+    begun = world.next()
+    assert begun["context"]["policy_breach"]["triggers"] == ["deadline_breached"]
+    world.follow("begin")
+    world.follow("answer")
+    assert world.ledger.attention() == []
+
+
+def test_an_approval_is_given(world: World) -> None:
+    world.ledger.plan(draft("a", metadata=approval("legal")))
+    assert world.next()["context"]["blocker"]["name"] == "legal"
+    world.follow("approve")
+    assert world.ledger.status("a") == "ready"
+
+
+def test_what_was_not_settled_is_settled_and_not_hidden_by_blocked_work(world: World) -> None:
+    world.ledger.plan("a", "bad", draft("b", depends=["a"]), draft("behind", depends=["bad"]))
+    world.ledger.do_all("a")
+    world.ledger.cancel("bad")
+    world.ledger.claim("b")
+    statement = (
+        "INSERT INTO settlements (subject_id, subject_kind, project_id, created_at) "
+        f"VALUES ('{world.ledger['a']['id']}', 'issue', '{world.ledger.project['id']}', 1)"
+    )
+    assert change(world.url, statement) == 1
+    assert world.ledger.status("behind") == "blocked"
+    world.follow("promote")
+    assert world.next()["action"] == "unblock"
+
+
+def test_an_issue_that_waits_for_nothing_is_promoted(world: World) -> None:
+    world.ledger.plan("a", draft("b", depends=["a"]))
+    world.ledger.claim("a")
+    change(world.url, "UPDATE issue_dependencies SET state = 1")
+    change(world.url, f"UPDATE issues SET unmet = 0 WHERE identifier = '{world.ledger.identifier('b')}'")
+    assert world.follow("promote")["moved"] == [world.ledger.identifier("b")]
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_the_root_of_what_is_blocked_is_set_going(world: World, end: str) -> None:
+    world.ledger.plan("a", draft("b", depends=["a"]))
+    if end == "failed":
+        world.ledger.fail(world.ledger.claim("a"), final=True)
+        world.run("attention", "resolve", world.ledger.attention()[0]["id"])
+    else:
+        world.ledger.cancel("a")
+    assert world.next()["context"]["blocker"]["identifier"] == world.ledger.identifier("a")
+    world.follow("unblock")
+    assert world.ledger.statuses("a", "b") == ["ready", "pending"]
+
+
+def test_a_paused_campaign_with_work_is_resumed(world: World) -> None:
+    world.ledger.plan("a", into="night")
+    world.ledger.do(campaigns.set_status, world.ledger.campaign("night"), "paused", BY_OPERATOR)
+    world.follow("unblock")
+    world.follow("begin")
+
+
+def test_work_this_host_does_not_serve_is_offered_with_what_it_needs(world: World) -> None:
+    world.ledger.plan(draft("a", policy=policy(workload_class="gpu", capabilities=("cuda",))))
+    proposed = world.next("--workload-class", "docs")
+    assert proposed["context"]["blocker"]["missing"] == ["workload class gpu", "capability cuda"]
+    assert world.follow("serve", "--workload-class", "docs")["session"] is not None
+
+
+def test_served_work_is_plainly_begun(world: World) -> None:
+    world.ledger.plan(draft("a", policy=policy(workload_class="gpu", capabilities=("cuda",))))
+    world.follow("begin", "--workload-class", "gpu", "--capability", "cuda")
+
+
+@pytest.mark.parametrize("state", ["nothing", "live", "timer", "files", "finished"])
+def test_idle_says_why_and_points_at_the_status(world: World, state: str) -> None:
+    if state != "nothing":
+        world.ledger.plan(draft("a", files=("x",)), *([draft("b", files=("x",))] if state == "files" else []))
+    if state in {"live", "files"}:
+        world.ledger.claim("a")
+    if state == "timer":
+        world.ledger.fail(world.ledger.claim("a"))
+    if state == "finished":
+        world.ledger.do_all("a")
+        world.ledger.settle()
+    world.follow("idle")
+    word = {"nothing": "nothing", "live": "works at", "timer": "tried again", "files": "(x)", "finished": "finished"}
+    assert word[state] in world.next()["reason"]
+
+
+def test_a_project_is_worked_to_its_end_by_following_what_comes_next(world: World) -> None:
+    """An agent that does nothing but obey finishes everything, whatever stands in the way."""
+    world.ledger.plan(
+        "a",
+        draft("b", depends=["a"], metadata=approval("legal")),
+        draft("c", milestone="two"),
+        milestones={"m": (), "two": ("m",)},
+    )
+    for _ in range(40):
+        proposed = world.next()
+        if proposed["action"] == "idle":
+            break
+        _, printed = world.run(*proposed["payload"]["command"][1:])
+        if proposed["action"] == "begin":
+            run = world.ledger.one("run_by_id", id=printed["session"]["run_id"])
+            assert run is not None
+            _finish(world.ledger, run)
+    assert world.ledger.statuses("a", "b", "c") == ["done", "done", "done"]
+
+
+def _finish(ledger: Ledger, run: dict[str, Any]) -> None:
+    from harnessos.kernel import runs
+    from harnessos.kernel.claims import Claimed
+
+    issue = ledger.one("issue_by_id", id=run["issue_id"])
+    assert issue is not None
+    ledger.finish(Claimed(runs.lease_of(run), issue, run, None))
+
+
+def test_a_missing_ledger_and_an_unregistered_folder_are_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_repository(tmp_path / "my-docs")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    for name in ("HARNESS_STORE", "HARNESS_PROJECT", "HARNESS_RUN_ID", "HARNESS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for action in ("mend_store", "set_up"):
+        assert harness_command(["next", "--json"]) == 0
+        proposed = json.loads(capsys.readouterr().out)
+        assert proposed["action"] == action
+        assert proposed["payload"]["command"] == ["harness", "init", "--key", "MYDOCS"]
+        if action == "mend_store":
+            create_store(f"sqlite:///{tmp_path / 'home' / 'harness.sqlite'}")
+    assert harness_command(proposed["payload"]["command"][1:]) == 0
+    capsys.readouterr()
+    assert harness_command(["next", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["action"] == "idle"
+
+
+def test_a_ledger_named_by_hand_is_named_in_the_proposal_too(world: World) -> None:
+    world.ledger.plan("a")
+    proposed = world.run("next", "--project", "DOCS", "--store", world.url)[1]
+    assert proposed["payload"]["command"][-2:] == ["--store", world.url]
