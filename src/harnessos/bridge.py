@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
+
+from harnessos import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_RUNS = 256
+LISTEN_S = 1.0
 
 
 class Bridge:
@@ -22,6 +26,8 @@ class Bridge:
         self._changed = asyncio.Event()
         self._ticks = ThreadPoolExecutor(1, "harness-tick")
         self._runs = ThreadPoolExecutor(MOST_RUNS, "harness-run")
+        self._ears = ThreadPoolExecutor(1, "harness-ears")
+        self._closed = threading.Event()
 
     async def call(self, work: Callable[[], T]) -> T:
         """Run a tick's synchronous work in its thread and return its result."""
@@ -37,6 +43,22 @@ class Bridge:
         """Wake the loop, from any thread."""
         self._loop.call_soon_threadsafe(self._changed.set)
 
+    def listen(self, heard: Callable[[float], bool]) -> None:
+        """Have a thread call `heard(seconds)` again and again: it waits so long for news, and True wakes the loop."""
+
+        def listening() -> None:
+            while not self._closed.is_set():
+                try:
+                    news = heard(LISTEN_S)
+                except errors.HarnessError:
+                    # Whether there is news is not known: the loop looks, and says itself what is wrong.
+                    self._closed.wait(LISTEN_S)
+                    news = True
+                if news and not self._closed.is_set():
+                    self.wake()
+
+        self._ears.submit(listening)
+
     async def rest(self, seconds: float) -> None:
         """Wait until somebody wakes the loop, at most `seconds`."""
         try:
@@ -48,5 +70,7 @@ class Bridge:
 
     def close(self) -> None:
         """Wait for the threads and end them."""
+        self._closed.set()
+        self._ears.shutdown()
         self._runs.shutdown()
         self._ticks.shutdown()

@@ -63,7 +63,8 @@ def private_folder(path: Path) -> Path:
     missing = []
     here = path
     while not here.is_dir():
-        if here.is_symlink() or here.exists():
+        # Asked again: another process may have made it since (20 that open a new ledger at once).
+        if (here.is_symlink() or here.exists()) and not here.is_dir():
             raise Refused(f"{here} is no folder", hint="move it away, or name another folder", path=str(here))
         missing.append(here)
         here = here.parent

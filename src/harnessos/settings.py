@@ -117,19 +117,20 @@ def default_store(home: Path) -> str:
 
 
 def find_registration(cwd: Path) -> Registration | None:
-    """Return the registration of the repository `cwd` lies in, or of a plain folder around it, the nearer of both."""
+    """Return the registration of the repository `cwd` lies in, or outside of any of the nearest plain folder.
+
+    Inside a repository only its git dir is asked: a `.harness` folder there was committed by somebody, and would come
+    along into every worktree and clone (P09).
+    """
     common = find_common_dir(cwd)
+    if common is not None:
+        return read_registration(common / GIT_FILE, common)
     try:
         here = cwd.resolve(strict=True)
     except OSError:
         return None
-    for folder in (here, *here.parents):
-        found = read_registration(folder / FOLDER_FILE, None)
-        if found is not None:
-            return found
-        if common is not None and (folder / ".git").exists():
-            break
-    return None if common is None else read_registration(common / GIT_FILE, common)
+    found = (read_registration(folder / FOLDER_FILE, None) for folder in (here, *here.parents))
+    return next((registration for registration in found if registration is not None), None)
 
 
 def read_registration(file: Path, common: Path | None) -> Registration | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,18 @@ def test_a_harness_derives_a_checkpoint_of_its_own(ledger: Ledger) -> None:
     ledger.do(runs.checkpoint, run.lease, Progress("t", "s", "n", body({}), derived=True), ledger.cause(run))
     (row,) = ledger.all("checkpoint_of_run", run=run.lease.run_id, most=9)
     assert (row["derived"], row["number"]) == (1, 1)
+
+
+@pytest.mark.parametrize("character", ["\U0001f9ea", "\x01", '"', "字"])
+def test_a_packet_of_long_texts_in_any_script_stays_under_its_size(character: str) -> None:
+    text = character * 3_000
+    lists = {name: [text] * 10 for name in LIST_FIELDS}
+    rows = [{"body_json": body(lists), "title": text, "summary": text, "next_step": text}]
+    run = {"id": "run-1", "attempt": 1, "outcome": "lost", "reason": text, "commit_id": None}
+    packet = resume_packet(rows, run)
+    assert packet is not None
+    assert len(json.dumps(packet, ensure_ascii=False).encode()) <= PACKET_BYTES
+    assert packet["summary"].startswith(character * 100)
 
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=2000)

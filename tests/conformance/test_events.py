@@ -204,7 +204,11 @@ def test_fold_equals_columns_after_random_histories(ledger: Ledger, seed: int) -
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=2, max_size=2, unique=True))
+@given(
+    texts=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=2, max_size=2, unique=True
+    )
+)
 def test_different_facts_never_share_a_hash(texts: list[str]) -> None:
     one, other = (Event("issue", "i", 1, 0, "k", "a", "c", None, None, text) for text in texts)
     assert chained("", one) != chained("", other)

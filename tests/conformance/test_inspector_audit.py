@@ -49,8 +49,10 @@ def test_an_untouched_ledger_verifies(ledger: Ledger) -> None:
         ("head", "UPDATE issues SET event_head = 'other' WHERE id = '{id}'"),
         (
             "inserted",
-            "INSERT INTO events (subject_kind, subject_id, subject_seq, at, kind, actor, cause, data_json, hash) "
-            "VALUES ('issue', '{id}', {last} + 1, 1, 'issue.approved', 'operator', '', '{{}}', 'x')",
+            (
+                "INSERT INTO events (subject_kind, subject_id, subject_seq, at, kind, actor, cause, data_json, hash) "
+                "VALUES ('issue', '{id}', {last} + 1, 1, 'issue.approved', 'operator', '', '{{}}', 'x')"
+            ),
         ),
     ],
 )
@@ -133,7 +135,8 @@ def test_an_anchor_holds_the_head_of_every_chain(ledger: Ledger, monkeypatch: py
     whole = ledger.store.read(audit.anchor)
     assert whole.cursor is None
     monkeypatch.setattr(audit, "BATCH", 2)
-    heads, cursor = [], ""
+    heads: list[audit.Subject] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = ledger.store.read(audit.anchor, cursor)
         heads += page.heads

@@ -147,7 +147,9 @@ def test_a_lane_nobody_serves_names_what_is_missing(ledger: Ledger) -> None:
     found = _why(ledger, "a", Host(classes=("docs",), capabilities=("docker",)))
     assert "does not serve workload class gpu, capability cuda" in found.sentence
     assert found.row.table == "lanes"
-    command = "harness session begin --project DOCS --issue {} --workload-class gpu --capability cuda --capability docker"
+    command = (
+        "harness session begin --project DOCS --issue {} --workload-class gpu --capability cuda --capability docker"
+    )
     assert _command(found) == command.format(ledger.identifier("a"))
     served = Host(classes=("gpu",), capabilities=("cuda", "docker"))
     assert "nobody has claimed it" in _why(ledger, "a", served).sentence
@@ -192,8 +194,16 @@ def test_a_pending_issue_names_the_milestone(ledger: Ledger) -> None:
     ledger.plan(draft("a", milestone="one"), draft("b", milestone="two"), milestones={"one": (), "two": ("one",)})
     found = _why(ledger, "b")
     assert found.blocked_reason == "milestone_dependency:one"
-    assert "milestone one, which is ready with 1 issues open" in found.sentence
+    first = ledger.identifier("a")
+    assert f"milestone one, which is ready with 1 issues open, first of them {first}, which is ready" in found.sentence
     assert found.row.table == "milestone_dependencies"
+    assert _command(found) == f"harness session begin --project DOCS --issue {first}"
+    ledger.claim("a")
+    assert _command(_why(ledger, "b")) == f"harness why {first}"
+    ledger.cancel("a")
+    ledger.reopen("a")
+    ledger.fail(ledger.claim("a"), final=True)
+    assert _command(_why(ledger, "b")) == f"harness issue retry {first}"
 
 
 def test_a_pending_issue_names_the_approval(ledger: Ledger) -> None:

@@ -106,7 +106,9 @@ def _everything(ledger: Ledger) -> list[list[Row]]:
 
 
 def test_the_walk_over_the_kernel_finds_its_mutators() -> None:
-    assert {"runs.heartbeat", "runs.checkpoint", "ending.finish", "evidence.accept", "intents.confirm"} <= set(_fenced())
+    assert {"runs.heartbeat", "runs.checkpoint", "ending.finish", "evidence.accept", "intents.confirm"} <= set(
+        _fenced()
+    )
     assert len(_fenced()) >= 14
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from harnessos.store.opening import create_store, open_store
 from harnessos.store.transaction import Store
+from tests.support import invariants
 from tests.support.crew import Crew
 
 STORES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -41,8 +42,9 @@ def crew() -> Iterator[Crew]:
 
 
 @pytest.fixture
-def postgres_url(request: pytest.FixtureRequest) -> str:
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a new ledger on the server."""
     template = request.getfixturevalue("postgres_template")("crash_template", create_store)
     database: str = request.getfixturevalue("databases").create(template=template)
-    return database
+    yield database
+    invariants.forget(database)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +14,13 @@ import pytest
 
 from harnessos import errors
 from harnessos.kernel import campaigns
+from harnessos.processes import run
 from harnessos.store.opening import create_store, open_store
 from harnessos.store.sqlite import SqliteStore
 from tests.support import invariants, labour
 from tests.support.crash_workload import STEPS, Hands, digest
 from tests.support.disk import Boundary, FullDisk, Op, RecordingDisk, boundaries, rebuild
-from tests.support.scale import SCALE
+from tests.support.scale import SCALE, Chance, seeded
 
 MARK = "CUT"
 SUBSETS = 20
@@ -54,6 +53,7 @@ def recorded(path: Path) -> tuple[list[Op], list[State]]:
         hands.do(store, number)
         disk.ops.append(Op("acknowledged"))
         states.append(state(path))
+        assert invariants.broken_rules(invariants.tables(f"sqlite:///{path}")) == []
     ops = list(disk.ops)
     store.close()
     return ops, states
@@ -69,21 +69,21 @@ def test_a_power_cut_at_any_sync_loses_no_acknowledged_transaction(path: Path, t
     assert checkpoints >= 3, "the workload checkpoints its log more than once"
     cuts = 0
     for number, moment in enumerate(moments):
-        for kept in _outcomes(moment, random.Random(number)):
+        for kept in _outcomes(moment, seeded(number)):
             rebuilt = rebuild(tmp_path / "cut", moment, kept)
             cuts += 1
             _survived(rebuilt, moment.acknowledged, states)
-    print(f"{cuts} power cuts at {len(moments)} sync boundaries")
+    print(f"{cuts} power cuts at {len(moments)} sync boundaries")  # noqa: T201 # shown by pytest -s, for the record
 
 
-def _outcomes(moment: Boundary, chance: random.Random) -> Iterator[list[Op]]:
+def _outcomes(moment: Boundary, chance: Chance) -> Iterator[list[Op]]:
     for length in range(len(moment.loose) + 1):
         yield moment.loose[:length]
     for _ in range(SUBSETS if moment.loose else 0):
         yield [_torn(op, chance) for op in moment.loose if chance.random() < 0.5]
 
 
-def _torn(op: Op, chance: random.Random) -> Op:
+def _torn(op: Op, chance: Chance) -> Op:
     """Return the write, or now and then only its first sectors."""
     if op.kind == "write" and len(op.data) > SECTOR and chance.random() < 0.2:
         return op._replace(data=op.data[: SECTOR * chance.randrange(1, len(op.data) // SECTOR)])
@@ -94,10 +94,8 @@ def _survived(path: Path, acknowledged: int, states: list[State]) -> None:
     """Assert that the ledger is whole and stands after the last acknowledged step, or after the one under way."""
     address = f"sqlite:///{path}"
     assert invariants.damage(address) == []
-    found = state(path)
-    assert found in states[acknowledged : acknowledged + 2], f"after {acknowledged} acknowledged steps"
-    rules = invariants.broken_rules(invariants.tables(address))
-    assert not rules, rules[:5]
+    # Those states keep every rule, so whatever equals one of them does.
+    assert state(path) in states[acknowledged : acknowledged + 2], f"after {acknowledged} acknowledged steps"
 
 
 @pytest.mark.scales
@@ -109,9 +107,13 @@ def test_a_full_disk_refuses_loses_nothing_and_work_goes_on_when_there_is_space(
     _fill(_copy(path, tmp_path), disk, None, states)
     total, disk.writes = disk.writes, 0
     assert total > 200
-    chosen = range(1, total + 1) if total <= SCALE.full_disks else random.Random(7).sample(range(1, total + 1), SCALE.full_disks)
+    chosen = (
+        range(1, total + 1) if total <= SCALE.full_disks else seeded(7).sample(range(1, total + 1), SCALE.full_disks)
+    )
     refused = sum(_fill(_copy(path, tmp_path), disk, number, states) for number in chosen)
-    assert refused > len(list(chosen)) // 2, "most writes are a commit's own; those of a checkpoint are tried again later"
+    assert refused > len(list(chosen)) // 2, (
+        "most writes are a commit's own; those of a checkpoint are tried again later"
+    )
 
 
 def _copy(path: Path, folder: Path) -> Path:
@@ -180,16 +182,14 @@ def test_a_disk_that_cannot_be_written_is_store_read_only(path: Path, tmp_path: 
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("setpriv is missing, and root may write everything")
     drop = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
-    answer = subprocess.run(
+    answer = run(
         [*drop, sys.executable, "-c", _TRY_TO_WRITE, f"sqlite:///{path}", str(sealed)],
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
+        timeout=60,
     )
     path.parent.chmod(0o700)
-    assert (answer.stdout.strip(), answer.stderr) == ("store_read_only", "")
+    assert (answer.output.decode().strip(), answer.errors.decode()) == ("store_read_only", "")
 
 
 def test_a_transient_error_of_the_disk_is_no_corruption_and_passes(path: Path) -> None:
@@ -205,5 +205,3 @@ def test_a_transient_error_of_the_disk_is_no_corruption_and_passes(path: Path) -
 
 def _fail_to_read(tx: object) -> None:
     raise apsw.IOError
-
-

@@ -17,7 +17,8 @@ from harnessos.kernel.ending import Closing
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
 from harnessos.store.opening import open_store
-from harnessos.store.transaction import Row, Store
+from harnessos.store.postgres import PostgresStore
+from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
 from harnessos.testing.crashpoints import HookedStore
 from tests.support import invariants, labour
@@ -57,7 +58,7 @@ def test_claim_race_32_processes_100_tasks(url: str, store: Store, crew: Crew, t
         work = [[url, project["id"]]] * SCALE.processes
         said = values(crew.run("tests.support.labour:claim_all", work, tmp_path))
         assert said.count(None) == SCALE.processes, "whoever finds nothing left is told so, without an error"
-        assert sorted(name for name in said if name) == sorted(planned)
+        assert sorted(str(name) for name in said if name) == sorted(planned)
     invariants.check(url)
 
 
@@ -136,9 +137,9 @@ def test_what_is_planned_on_an_issue_that_ends_meanwhile_still_learns_of_its_end
     project = labour.found(store)
     for _ in range(SCALE.pairs // AT_ONCE):
         tokens = expired(url, store, project, AT_ONCE)
-        names = [store.read(lambda tx, t=t: tx.one("issue_by_id", id=runs.by_token(tx, t)["issue_id"])) for t in tokens]
+        names = [store.read(_issue_of, token)["identifier"] for token in tokens]
         holders = ("tests.support.labour:hold", [url, tokens])
-        planners = ("tests.support.labour:build_on", [url, project["id"], [row["identifier"] for row in names if row]])
+        planners = ("tests.support.labour:build_on", [url, project["id"], names])
         crew.start_mixed([holders, planners], tmp_path)
         values(crew.ended())
         invariants.check(url)
@@ -157,6 +158,12 @@ def test_several_processes_settle_one_fan_out_and_each_dependent_moves_once(
     found = invariants.check(url)
     assert found["settlements"] == []
     assert Counter(event["kind"] for event in found["events"])["issue.promoted"] == 600
+
+
+def _issue_of(tx: Transaction, token: str) -> Row:
+    row = tx.one("issue_by_id", id=runs.by_token(tx, token)["issue_id"])
+    assert row is not None
+    return row
 
 
 def wide(store: Store, project: Row, dependents: int) -> None:
@@ -260,21 +267,27 @@ def test_two_hosts_with_clocks_an_hour_apart_share_a_queue_by_the_servers_clock(
     assert [run["started_at"] for run in by_id] == sorted(run["started_at"] for run in by_id)
 
 
-@pytest.mark.parametrize("cut", ["stopped", "stopped and its connections cut"])
-@pytest.mark.parametrize("ahead", [0, HOUR], ids=["clocks agree", "the cut-off clock is an hour ahead"])
+CUT_OFF = [
+    pytest.param("sqlite", "stopped", 0, id="sqlite"),
+    pytest.param("postgres", "stopped", 0, id="postgres", marks=pytest.mark.postgres),
+    pytest.param("postgres", "connections cut", 0, id="its connections cut", marks=pytest.mark.postgres),
+    pytest.param("postgres", "stopped", HOUR, id="its clock an hour ahead", marks=pytest.mark.postgres),
+    pytest.param("postgres", "connections cut", -HOUR, id="cut and an hour behind", marks=pytest.mark.postgres),
+]
+
+
+@pytest.mark.parametrize(("url", "cut", "ahead"), CUT_OFF, indirect=["url"])
 def test_a_host_that_was_cut_off_and_comes_back_is_refused_everything(
     url: str, store: Store, crew: Crew, tmp_path: Path, two_machines: list[dict[str, str]], cut: str, ahead: int
 ) -> None:
-    if cut != "stopped" and store.dialect == "sqlite":
-        pytest.skip("a file has no connections to cut")
-    if ahead and store.dialect == "sqlite":
-        pytest.skip("a file is used by one machine, which has one clock")
     project = labour.found(store, issues=1)
     [lost] = crew.start("tests.support.labour:be_cut_off", [[url, project["id"], ahead]], tmp_path, two_machines[:1])
     eventually(lambda: psutil.Process(lost).status() == psutil.STATUS_STOPPED, what="the first machine's standstill")
     [[identifier, run_id, epoch]] = crew.so_far()
     with Crew() as other:
-        [taken] = other.run("tests.support.labour:take_over", [[url, project["id"], 0]], tmp_path / "..", two_machines[1:])
+        [taken] = other.run(
+            "tests.support.labour:take_over", [[url, project["id"], 0]], tmp_path / "..", two_machines[1:]
+        )
     assert taken.code == 0, taken.values
     assert taken.values[0][0] == identifier
     assert taken.values[0][2] == epoch + 1
@@ -293,3 +306,32 @@ def test_a_host_that_was_cut_off_and_comes_back_is_refused_everything(
     assert set(answers.values()) == {"lease_lost"}, answers
     assert invariants.check(url) == before
     assert run_id != taken.values[0][1]
+
+
+@pytest.mark.postgres
+def test_a_machine_that_stops_inside_a_transaction_does_not_hold_its_locks_for_ever(postgres_url: str) -> None:
+    """The server ends the transaction of a client that is silent; the test asks for the setting, it does not wait."""
+    store = open_store(postgres_url)
+    assert isinstance(store, PostgresStore)
+    with store._pool.connection() as connection:
+        row = connection.execute("SELECT current_setting('idle_in_transaction_session_timeout') AS it").fetchone()
+    store.close()
+    assert row == {"it": "30s"}
+
+
+@pytest.mark.postgres
+def test_a_number_that_a_crashed_server_gave_to_another_transaction_is_not_taken_for_ours(postgres_url: str) -> None:
+    """G1: the server forgot our transaction with the crash, and its number now names one that was committed."""
+    store = open_store(postgres_url)
+    assert isinstance(store, PostgresStore)
+    project = labour.found(store)
+    with store._pool.connection() as connection:
+        row = connection.execute("SELECT transaction_id::text AS it FROM events ORDER BY seq LIMIT 1").fetchone()
+        last = connection.execute("SELECT * FROM events ORDER BY seq LIMIT 1").fetchone()
+    assert row is not None
+    assert last is not None
+    ours = {"subject_id": project["id"], "subject_seq": 99, "hash": "0" * 64}
+    assert store._was_committed(row["it"], last)
+    assert not store._was_committed(row["it"], ours)
+    assert not store._was_committed("999999999", None), "a number from before the crash that was not given out since"
+    store.close()

@@ -175,6 +175,16 @@ def test_init_writes_a_workflow_once_and_never_over_one(terminal: Terminal, repo
     assert (repo / "WORKFLOW.md").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_dry_run_of_init_says_what_it_would_write_and_writes_nothing(terminal: Terminal, repo: Path) -> None:
+    words = ("init", ".", "--key", "DOCS", "--workflow", "--dry-run")
+    would = terminal.good(*words)["would"]
+    assert [line.split()[0] for line in would] == ["create", "create", "write", "write"]
+    assert not terminal.home.exists()
+    terminal.good(*words[:-1])
+    assert terminal.good(*words)["would"] == []
+    assert (repo / "WORKFLOW.md").is_file()
+
+
 def test_init_from_a_subfolder_registers_the_repository(terminal: Terminal, repo: Path) -> None:
     assert terminal.at(repo / "src").good("init", ".", "--key", "DOCS")["path"] == str(repo)
 

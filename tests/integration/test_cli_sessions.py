@@ -22,7 +22,7 @@ def test_begin_prints_the_contract(terminal: Terminal) -> None:
     assert document["issue"]["identifier"] == "DOCS-1"
     assert document["issue"]["status"] == "in_progress"
     assert document["worktree"] is None
-    assert document["briefing"]["gates"] == [{"name": "made", "kind": "file", "required": True, "path": "a.txt"}]
+    assert document["briefing"]["gates"] == [{"name": "made", "kind": "file", "path": "a.txt"}]
     assert document["briefing"]["left"]["attempts"] == 3
 
 
@@ -145,7 +145,14 @@ def test_begin_makes_a_worktree_when_asked(terminal: Terminal) -> None:
     inside = terminal.at(tree)
     done = inside.good("session", "close", "--session", document["session"]["token"], "--outcome", "finished")
     assert done["verdict"] == "verified"
-    assert [item["state"] for item in terminal.good("worktree", "list")["items"]] == []
+    # The closing call itself stood in the worktree, so that stays until somebody collects.
+    assert [item["state"] for item in terminal.good("worktree", "list")["items"]] == ["accepted"]
+    assert terminal.good("worktree", "gc", "--cap-gb", "0", "--dry-run")["items"][0]["removed"] is False
+    assert terminal.good("worktree", "gc", "--cap-gb", "0")["items"][0]["removed"] is True
+    assert not tree.exists()
+    assert terminal.good("worktree", "list")["items"] == []
+    made = terminal.good("worktree", "checkout", "DOCS-1")
+    assert (Path(made["path"]) / "a.txt").read_text(encoding="utf-8") == "made\n"
 
 
 def test_a_lost_run_is_taken_over_with_what_it_left(terminal: Terminal) -> None:

@@ -30,6 +30,14 @@ def _row_names(page: str, heading: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
+    done = _shell(script(page), tmp_path)
+    output = done.output.decode(errors="replace")
+    assert done.exit_code == 0, output[-3000:]
+    assert missing(page, output) == [], output[-3000:]
+
+
+def _shell(commands: str, tmp_path: Path) -> processes.Finished:
+    """Run commands in an empty folder, with a home of its own and `harness` on PATH."""
     home, tools, work = tmp_path / "home", tmp_path / "tools", tmp_path / "work"
     for folder in (home, tools, work):
         folder.mkdir()
@@ -40,14 +48,34 @@ def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
     )
     command.chmod(0o755)
     env = {"HOME": str(home), "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
-    done = processes.run(["sh", "-c", script(page)], cwd=work, env=env, timeout=110, merge=True)
-    output = done.output.decode(errors="replace")
-    assert done.exit_code == 0, output[-3000:]
-    assert missing(page, output) == [], output[-3000:]
+    return processes.run(["sh", "-c", commands], cwd=work, env=env, timeout=110, merge=True)
 
 
 def test_the_tutorial_is_among_the_pages_that_run() -> None:
     assert "tutorial.md" in [page.name for page in PAGES]
+
+
+@pytest.mark.postgres
+def test_two_clones_share_a_ledger_in_postgresql_as_the_page_says(database: str, tmp_path: Path) -> None:
+    commands = f"""set -eu
+        git init --quiet --initial-branch=main first && cd first
+        git commit --quiet --allow-empty --message Begin
+        harness init --key TEAM --store {database}
+        cd .. && git clone --quiet first second && cd second
+        harness init --key TEAM --store {database}
+        echo 'version: 1\nmilestones: [{{milestone_key: m, description: d, issues: [{{task: Shared work}}]}}]' > ../plan.yaml
+        harness plan apply ../plan.yaml
+        cd ../first && harness issue list
+        git init --quiet --initial-branch=main ../other && cd ../other
+        git commit --quiet --allow-empty --message Other
+        if harness init --key TEAM --store {database}; then exit 3; fi
+        cd ../first && harness db export ../export
+        HARNESS_HOME=$HOME/copy harness db import ../export --store sqlite:///$HOME/copy.sqlite
+        harness issue list --project TEAM --store sqlite:///$HOME/copy.sqlite | grep "Shared work"
+    """
+    done = _shell(commands, tmp_path)
+    assert done.exit_code == 0, done.output.decode(errors="replace")[-3000:]
+    assert done.output.count(b"Shared work") == 2
 
 
 def test_a_failing_example_stops_its_page(tmp_path: Path) -> None:
@@ -97,12 +125,24 @@ def test_the_reference_of_prompts_has_every_variable() -> None:
     assert sorted(_row_names("reference/workflow.md", "What a prompt may use")) == sorted(ROOTS)
 
 
-def test_the_runners_environment_is_the_one_the_code_builds() -> None:
-    source = (ROOT / "src" / "harnessos" / "dispatch" / "attempt.py").read_text(encoding="utf-8")
-    given = re.search(r"command\.environment\((.*?)\n        \)", source, re.DOTALL)
-    assert given is not None
-    names = {f"HARNESS_{name}" for name in re.findall(r'^ +"([A-Z_]+)": ', given[1], re.MULTILINE)}
-    assert set(_row_names("reference/runner.md", "Environment")) == names
+def test_the_runners_environment_is_what_an_agent_finds(tmp_path: Path) -> None:
+    commands = """set -eu
+        git init --quiet --initial-branch=main app && cd app
+        printf '#!/bin/sh\nenv > "%s/found"\n' "$HOME" > ../agent && chmod +x ../agent
+        printf -- '---\nharness:\n  runner: {command: ["%s/agent"]}\n  require_gates: false\n---\n' "$(cd .. && pwd)" > WORKFLOW.md
+        git add --all && git commit --quiet --message Begin
+        harness init --key APP
+        echo '{"milestones": [{"milestone_key": "m", "description": "d", "issues": [{"task": "Look around"}]}]}' > ../plan.json
+        harness plan apply ../plan.json
+        SECRET=hidden harness up --until-idle
+    """
+    done = _shell(commands, tmp_path)
+    assert done.exit_code == 0, done.output.decode(errors="replace")[-3000:]
+    found = dict(line.split("=", 1) for line in (tmp_path / "home" / "found").read_text(encoding="utf-8").splitlines())
+    given = {name for name in found if name.startswith("HARNESS_")}
+    assert set(_row_names("reference/runner.md", "Environment")) == given
+    assert "SECRET" not in found
+    assert (found["HARNESS_ATTEMPT"], found["HARNESS_TURN"]) == ("1", "1")
 
 
 def test_the_plain_variables_are_the_ones_the_code_passes() -> None:

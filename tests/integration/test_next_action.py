@@ -369,6 +369,91 @@ def test_a_missing_ledger_and_an_unregistered_folder_are_set_up(
     assert json.loads(capsys.readouterr().out)["action"] == "idle"
 
 
+def _done(ledger: Ledger) -> None:
+    ledger.do_all("a")
+
+
+def _cancelled(ledger: Ledger) -> None:
+    ledger.cancel("a")
+
+
+def _running(ledger: Ledger) -> None:
+    ledger.claim("a")
+
+
+def _expired(ledger: Ledger) -> None:
+    ledger.claim("a", ttl_ms=MINUTE)
+    ledger.clock.advance(2 * MINUTE)
+
+
+def _timer(ledger: Ledger) -> None:
+    ledger.fail(ledger.claim("a"))
+
+
+def _paused(ledger: Ledger) -> None:
+    ledger.do(campaigns.set_status, ledger.campaign("default"), "paused", BY_OPERATOR)
+
+
+def _held(ledger: Ledger) -> None:
+    ledger.cap("runs", "1")
+    ledger.end(ledger.claim("a"), Outcome.RELEASED)
+    ledger.ask()
+
+
+def _ready(ledger: Ledger) -> None:
+    assert ledger.status("a") == "ready"
+
+
+_CASES = (
+    _done, _cancelled, _failed, _running, _expired, _timer, _paused, _held, _ready, _review, _unverified, _breaker,
+    _gates, _issue_budget, _stopped,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arrange", _CASES)
+def test_the_command_that_why_gives_works_and_changes_what_why_says(
+    world: World, arrange: Callable[[Ledger], None]
+) -> None:
+    world.ledger.plan("a")
+    arrange(world.ledger)
+    _follow_why(world, "a")
+
+
+@pytest.mark.parametrize("root", ["ready", "failed", "cancelled", "live", "approval", "milestone", "files"])
+def test_the_command_that_why_gives_for_what_waits_works(world: World, root: str) -> None:
+    world.ledger.plan(
+        draft("a", milestone="one", files=("src/",)),
+        draft("b", milestone="one", depends=["a"]),
+        draft("asks", milestone="one", metadata=approval("legal")),
+        draft("last", milestone="two"),
+        draft("files", milestone="one", files=("src/x",)),
+        milestones={"one": (), "two": ("one",)},
+    )
+    if root == "failed":
+        world.ledger.fail(world.ledger.claim("a"), final=True)
+    elif root == "cancelled":
+        world.ledger.cancel("a")
+    elif root in {"live", "files"}:
+        world.ledger.claim("a")
+    _follow_why(world, {"approval": "asks", "files": "files", "milestone": "last"}.get(root, "b"))
+
+
+def _follow_why(world: World, name: str) -> None:
+    code, found = world.run("why", world.ledger.identifier(name))
+    assert code == 0
+    program, *words = found["command"]
+    assert program == "harness"
+    code, printed = world.run(*words)
+    assert code == 0, (words, printed)
+    # A live run that is asked to stop holds its files until it has: the row that decides is the run's then.
+    if "stop" in words:
+        run = world.ledger.one("run_by_id", id=words[2])
+        assert run is not None
+        assert run["stop_request"]
+    else:
+        assert world.run("why", world.ledger.identifier(name))[1] != found
+
+
 def test_a_ledger_named_by_hand_is_named_in_the_proposal_too(world: World) -> None:
     world.ledger.plan("a")
     proposed = world.run("next", "--project", "DOCS", "--store", world.url)[1]

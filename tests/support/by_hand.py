@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import LiteralString, cast
-
 import apsw
 import psycopg
 
@@ -22,4 +20,4 @@ def change(url: str, statement: str) -> int:
             connection.close()
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("SET session_replication_role = replica")
-        return server.execute(cast("LiteralString", statement)).rowcount
+        return server.execute(statement).rowcount

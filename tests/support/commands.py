@@ -80,6 +80,18 @@ class Terminal:
         assert said.code == 0, said.err
         return said.json
 
+    def unread(self, *words: str) -> tuple[int, str]:
+        """Run a command whose output nobody reads; return its exit code and what it says on standard error."""
+        command = [sys.executable, "-m", "harnessos", *words]
+        with subprocess.Popen(
+            command, cwd=self.cwd, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            said = process.stderr.read().decode()
+            return process.wait(60), said
+
     def at(self, cwd: Path, **env: str) -> Terminal:
         """Return the same user in another folder."""
         return Terminal(self.home, cwd, **{**self.env, **env})

@@ -36,7 +36,7 @@ from harnessos.store.opening import open_store
 from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
 from harnessos.testing.clock import START
-from harnessos.testing.crashpoints import DieAt, Hook, HookedStore
+from harnessos.testing.crashpoints import DieAt, HookedStore
 from tests.support import invariants
 from tests.support.crew import Worker
 
@@ -46,6 +46,8 @@ HERE, THERE = Holder("here", "boot", 1, 1), Holder("there", "boot", 2, 2)
 GATE = Gate(name="g", kind=GateKind.COMMAND, shell="true")
 MINUTE, HOUR = 60_000, 3_600_000
 APPROVAL = {"approvals": [{"id": "go", "label": "go on"}]}
+
+_PLAIN = Closing()
 
 Step = Callable[[Store, str], object]
 
@@ -131,7 +133,7 @@ def _accept(token: str) -> Step:
     return lambda store, mark: store.write(accept, _run(store, mark, token))
 
 
-def _finish(token: str, outcome: Outcome, closing: Closing = Closing(), **fields: Any) -> Step:
+def _finish(token: str, outcome: Outcome, closing: Closing = _PLAIN, **fields: Any) -> Step:
     def step(store: Store, mark: str) -> None:
         run = _run(store, mark, token)
         end = Ended(outcome, outcome.value, **fields)
@@ -252,20 +254,9 @@ class Hands:
         STEPS[number][1](store, self._mark)
 
 
-def do(url: str, mark: str, first: int, hook: Hook, done: Callable[[int], object]) -> None:
-    """Do the steps from `first` on; `done` hears of each when it is acknowledged."""
-    hands = Hands(mark)
-    store = open_store(url, clock=hands.clock, ids=hands.ids)
-    hooked = HookedStore(store, hook)
-    for number in range(first, len(STEPS)):
-        hands.do(hooked, number)
-        done(number)
-    store.close()
-
-
 def digest(url: str, mark: str) -> dict[str, list[str]]:
     """Return every row as text in a fixed order, without what differs by store or by mark."""
-    found = invariants.tables(url, about=mark)
+    found = invariants.tables(url)
     left_out = ("hash", "event_head", "seq", "transaction_id")
     return {
         name: sorted(
@@ -281,19 +272,17 @@ def digest(url: str, mark: str) -> dict[str, list[str]]:
 
 def record(worker: Worker, url: str, mark: str) -> None:
     """Do everything; say each place that is passed, and after each step what the ledger then holds."""
-
-    def done(number: int) -> None:
+    hands = Hands(mark)
+    store = HookedStore(open_store(url, clock=hands.clock, ids=hands.ids), lambda place: worker.say(["place", place]))
+    for number in range(len(STEPS)):
+        hands.do(store, number)
         worker.say(["done", number, digest(url, mark)])
-
-    do(url, mark, 0, lambda place: worker.say(["place", place]), done)
-
-
-def die(worker: Worker, url: str, mark: str, place: int) -> None:
-    """Do everything up to the place with that number, from 1, and be killed there; say each step that is acknowledged."""
-    worker.arrive()
-    do(url, mark, 0, DieAt(place), worker.say)
+    store.close()
 
 
-def go_on(worker: Worker, url: str, mark: str, first: int) -> None:
-    """Do the steps that are left."""
-    do(url, mark, first, lambda place: None, worker.say)
+def die(worker: Worker, url: str, mark: str, step: int, place: int) -> None:
+    """Do one step and be killed at its n-th place, from 1."""
+    hands = Hands(mark)
+    store = open_store(url, clock=hands.clock, ids=hands.ids)
+    hands.do(HookedStore(store, DieAt(place)), step)
+    worker.say("acknowledged")

@@ -156,9 +156,11 @@ def _lead() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         pids = _fork_all(order)
-        print(json.dumps(pids), flush=True)
+        sys.stdout.write(json.dumps(pids) + "\n")
+        sys.stdout.flush()
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-        print(json.dumps(codes), flush=True)
+        sys.stdout.write(json.dumps(codes) + "\n")
+        sys.stdout.flush()
 
 
 def _fork_all(order: Mapping[str, Any]) -> list[int]:

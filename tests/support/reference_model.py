@@ -126,7 +126,9 @@ class Model:
             self.end(issue, "lost")
         return [issue.place for issue in lost]
 
-    def end(self, issue: Issue, outcome: str, *, final: bool = False, reset: int | None = None, gate: bool = False) -> None:
+    def end(
+        self, issue: Issue, outcome: str, *, final: bool = False, reset: int | None = None, gate: bool = False
+    ) -> None:
         """End a run: what `outcome` makes of its issue. `success` is split by its verdict."""
         issue.run = None
         counted = outcome in FAULTS or outcome.startswith("success")
@@ -151,9 +153,9 @@ class Model:
 
     def _wait(self, issue: Issue, outcome: str, reset: int | None) -> int | None:
         if outcome in FAULTS:
-            return self.now + min(10_000 * 2 ** (issue.attempts - issue.forgiven - 1), 300_000)
+            return self.now + int(min(10_000 * 2 ** (issue.attempts - issue.forgiven - 1), 300_000))
         if outcome == "harness_fault":
-            return self.now + min(10_000 * 2 ** (issue.breaks - 1), 300_000)
+            return self.now + int(min(10_000 * 2 ** (issue.breaks - 1), 300_000))
         if outcome == "provider_quota":
             return reset or self.now + 600_000
         return None

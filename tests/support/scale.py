@@ -6,6 +6,7 @@ The tests are the same at both scales. A test whose work is counted here carries
 from __future__ import annotations
 
 import os
+import random
 from typing import NamedTuple
 
 
@@ -44,3 +45,11 @@ SOAK = Scale(
 
 SCALE = SOAK if os.environ.get("HARNESS_SOAK") == "1" else CI
 """The scale of this test run."""
+
+
+Chance = random.Random
+
+
+def seeded(seed: int) -> Chance:
+    """Return chance that is the same each time."""
+    return random.Random(seed)

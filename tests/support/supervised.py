@@ -28,7 +28,7 @@ UNTIL_IDLE = Options(until_idle=True)
 HARNESS = f"'{sys.executable}' -m harnessos"
 """The command line, as a shell script calls it."""
 
-WORK = "echo made by $HARNESS_ISSUE turn $HARNESS_TURN > $HARNESS_ISSUE.txt; git add --all; git commit --quiet -m work"
+WORK = "echo made by $HARNESS_ISSUE turn $HARNESS_TURN > $HARNESS_ISSUE.txt; git add --all; git commit --quiet --allow-empty -m work"
 """An agent that commits one file."""
 
 
@@ -75,7 +75,9 @@ class Site:
 
     def plan(self, *issues: Mapping[str, Any], milestone: str = "m1", **fields: Any) -> list[str]:
         """Apply a plan of one milestone; return the identifiers in its order."""
-        return self.apply({"milestones": [{"milestone_key": milestone, "description": "m", "issues": list(issues), **fields}]})
+        return self.apply(
+            {"milestones": [{"milestone_key": milestone, "description": "m", "issues": list(issues), **fields}]}
+        )
 
     def apply(self, document: Mapping[str, Any]) -> list[str]:
         """Apply a plan document; return what it created."""

@@ -12,7 +12,7 @@ from harnessos import errors
 from harnessos.kernel import budgets, campaigns, issues, operations, projects, settling
 from harnessos.model.budget import utc_day
 from harnessos.model.gate import parse_gates
-from harnessos.model.issue import PRIORITIES
+from harnessos.model.issue import PRIORITIES, Status
 from harnessos.model.plan import PlannedIssue, definition_hash
 from harnessos.model.policy import from_document
 
@@ -46,6 +46,21 @@ def change(
     """Run a kernel command that returns an issue's row, then tell its dependents; return the row."""
     issue = harness.write(command, *args, **kwargs)
     settling.drain(harness.store, issue["project_id"], harness.cause)
+    return issue
+
+
+def approve(harness: Harness, identifier: str, name: str | None, state: str, note: str) -> Row:
+    """Decide an approval; a commit that is accepted by it is kept from here on, as one the gates accepted is."""
+    issue = change(harness, operations.approve, identifier, name, state, note, harness.cause)
+    if issue["status"] == Status.DONE and issue["accepted_commit"] is not None:
+        from harnessos.dispatch import place as places
+        from harnessos.dispatch import settlement
+
+        project = harness.read(lambda tx: tx.one("project_by_id", id=issue["project_id"]))
+        assert project is not None
+        place = places.find(harness.ground, project, load=False)
+        if place.is_git:
+            settlement.keep_accepted(place.repo, issue)
     return issue
 
 
@@ -141,7 +156,7 @@ def budget(tx: Transaction, key: str) -> dict[str, Any]:
     project = projects.find(tx, key)
     day = utc_day(tx.now)
     scope = {"scope_kind": "project", "scope": project["id"]}
-    used = {row["dimension"]: row for row in tx.all("budget_lock", **scope, period=day)}
+    used = {row["dimension"]: row for row in tx.all("inspect_budget", **scope, period=day)}
     items = []
     for row in tx.all("budget_caps", **scope):
         today = used.get(row["dimension"], {"cap": row["cap"], "spent": 0, "reserved": 0})

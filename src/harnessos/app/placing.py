@@ -8,6 +8,7 @@ from harnessos import errors
 from harnessos.settings import without_password
 from harnessos.store import schema
 from harnessos.store.opening import open_store, sqlite_path
+from harnessos.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from harnessos.app.harness import Harness
@@ -50,11 +51,12 @@ def look(harness: Harness) -> Where:
     """Answer from the files, then ask the ledger who it is."""
     settings = harness.settings
     registration = settings.registration
-    ledger, problem = None, None
+    ledger, problem, number = None, None, schema.SCHEMA
     try:
         store = open_store(settings.store_url, write=False)
         row = store.read(lambda tx: tx.one("ledger_read", one=1))
         ledger = str(row["id"]) if row else None
+        number = store.user_version() if isinstance(store, SqliteStore) else number
         store.close()
     except errors.StoreUnavailable as found:
         problem = found.as_dict()
@@ -69,7 +71,7 @@ def look(harness: Harness) -> Where:
         str(registration.path) if registration else None,
         str(registration.file) if registration else None,
         ledger,
-        schema.SCHEMA if ledger else None,
+        number if ledger else None,
         problem,
         registration.moved() if registration else None,
     )

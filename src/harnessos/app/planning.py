@@ -8,6 +8,7 @@ from harnessos import errors
 from harnessos.kernel import approvals, planning, settling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from harnessos.app.harness import Harness
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row
 
 
-def apply_file(harness: Harness, file: Path, project: str | None, campaign: str | None) -> tuple[Applied, list[str]]:
+def apply_file(
+    harness: Harness,
+    file: Path,
+    project: str | None,
+    campaign: str | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Applied, list[str]]:
     """Apply a plan file; return what became of its issues, and warnings. BadPlan, NotAFile: nothing was written."""
     from harnessos.plans.read import read_plan
 
-    plan = read_plan(file)
+    plan = read_plan(file, progress)
     row = harness.project(project)
     _refuse_commands_of_agents(harness, plan)
     applied = harness.write(planning.apply, row, plan, campaign, harness.cause)

@@ -90,6 +90,29 @@ def register(harness: Harness, found: Found, key: str, name: str | None, *, forc
     return Registered(project, registration, ensured, created, earlier)
 
 
+def preview(harness: Harness, found: Found, key: str, *, workflow: bool) -> list[str]:
+    """Return what `register` would write, in words; what it would refuse before writing is refused here as well."""
+    key = projects.check_key(key)
+    file = _registration_file(found)
+    earlier = settings.read_registration(file, found.common)
+    _require_writable(file)
+    url = settings.without_password(harness.settings.store_url)
+    try:
+        known = harness.as_found.read(lambda tx: tx.one("project_by_key", key=key)) is not None
+        lines = []
+    except errors.StoreMissing:
+        known, lines = False, [f"create the ledger {url}"]
+    except errors.StoreTooOld:
+        return [f"upgrade the ledger {url}, after a backup", f"register {found.root} as {key}"]
+    if not known:
+        lines.append(f"create the project {key}")
+    if earlier is None or earlier.project_key != key or earlier.moved():
+        lines.append(f"write {file}")
+    if workflow and not (found.root / "WORKFLOW.md").exists():
+        lines.append(f"write {found.root / 'WORKFLOW.md'}")
+    return lines
+
+
 class _Wanted(NamedTuple):
     found: Found
     key: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
 from harnessos.dispatch import place as places
-from harnessos.dispatch import sessions, verification
+from harnessos.dispatch import sessions
 from harnessos.kernel import budgets, runs
 from harnessos.kernel.claims import Nothing
 from harnessos.model.briefing import Dependency, Material, briefing
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harnessos.app.harness import Harness
-    from harnessos.dispatch.sessions import Begun, Closed
+    from harnessos.dispatch.closing import Closed
+    from harnessos.dispatch.sessions import Begun
     from harnessos.store.transaction import Row, Transaction
 
 LONGEST_TTL_S = 7 * 24 * 3600
@@ -71,7 +72,7 @@ def begin(harness: Harness, wish: Wish) -> dict[str, Any]:
     begun = sessions.begin(harness.ground, request)
     if isinstance(begun, Nothing):
         return {"session": None, "reason": begun.reason}
-    return _document(harness, project, begun)
+    return _document(harness, begun)
 
 
 def _project(tx: Transaction, key: str) -> Row:
@@ -80,8 +81,8 @@ def _project(tx: Transaction, key: str) -> Row:
     return projects.find(tx, key)
 
 
-def _document(harness: Harness, project: Row, begun: Begun) -> dict[str, Any]:
-    place = places.find(harness.ground, project)
+def _document(harness: Harness, begun: Begun) -> dict[str, Any]:
+    place = begun.place
     run, issue = begun.claimed.run, begun.claimed.issue
     material = harness.store.read(_material, run, issue, place, begun.worktree)
     return {
@@ -130,7 +131,7 @@ def _left(tx: Transaction, run: Row, issue: Row, budget: str) -> dict[str, int |
     """Return what the budgets still allow; None is unlimited. Times in ms."""
     limits = budgets.limits_of(issue, budget)
     used = issue["attempts"] - issue["forgiven"]
-    rows = tx.all("budget_lock", scope_kind="project", scope=issue["project_id"], period=utc_day(tx.now))
+    rows = tx.all("inspect_budget", scope_kind="project", scope=issue["project_id"], period=utc_day(tx.now))
     runs_left = [row["cap"] - row["spent"] for row in rows if row["dimension"] == "runs" and row["cap"] is not None]
     return {
         "run_ms": None if run["cap_at"] is None else run["cap_at"] - tx.now,
@@ -152,8 +153,10 @@ def close(
     harness: Harness, token: str, outcome: str, *, commit: str | None, reason: str, task_fault: bool, cwd: Path
 ) -> dict[str, Any]:
     """End the session; the document's `verdict` is None where nothing was judged."""
+    from harnessos.dispatch import closing
+
     ground = harness.ground
-    done = sessions.close(
+    done = closing.close(
         ground, token, outcome, commit=commit, checkout=_checkout(cwd), reason=reason, task_fault=task_fault
     )
     return _closed(done)
@@ -188,10 +191,12 @@ def _closed(done: Closed) -> dict[str, Any]:
 
 def show(harness: Harness, token: str, *, wait: bool) -> dict[str, Any]:
     """Return the session's state, renewing its lease; a dead verifier is replaced, and `wait` outlasts a live one."""
+    from harnessos.dispatch import closing, verification
+
     run = harness.run_of(token)
     while run["live"] and run["phase"] == "verifying":
         if verification.verifier_is_dead(run["verifier"]) and not run["supervised"]:
-            sessions.close(harness.ground, token, "finished", commit=run["commit_id"])
+            closing.close(harness.ground, token, "finished", commit=run["commit_id"])
         elif not wait:
             break
         else:

@@ -93,7 +93,7 @@ def _serve(ground: Ground, project: Row, workflow: Path | None, tell: Tell) -> S
 
 def _warn_of_changes(served: Served, tell: Tell) -> None:
     """Say that what is not committed in the operator's checkout is not in the base that agents start from."""
-    if served.place.repo is None:
+    if not served.place.is_git:
         return
     from harnessos import worktrees
 

@@ -51,15 +51,13 @@ class Tree(NamedTuple):
 
 
 def place(harness: Harness, project: str | None) -> Place:
-    """Return where the project lies here; Refused for a plain folder."""
-    found = places.find(harness.ground, harness.project(project), load=False)
-    working.repository(found)
-    return found
+    """Return where the project lies here; its `repo` is Refused for a plain folder."""
+    return places.find(harness.ground, harness.project(project), load=False)
 
 
 def listed(harness: Harness, here: Place) -> list[Tree]:
     """Return the worktrees that were made for runs of this ledger."""
-    entries = worktrees.list_worktrees(working.repository(here))
+    entries = worktrees.list_worktrees(here.repo)
     found = harness.read(_runs, [entry.path.name for entry in entries])
     return [Tree(entry, *found[entry.path.name]) for entry in entries if entry.path.name in found]
 
@@ -111,7 +109,7 @@ def check_out(harness: Harness, identifier: str, into: str | None) -> tuple[Path
         )
     here = place(harness, issue["project_key"])
     folder = Path(into).absolute() if into else harness.settings.home / "checkouts" / identifier
-    made = worktrees.clean_checkout(working.repository(here), issue["accepted_commit"], folder)
+    made = worktrees.clean_checkout(here.repo, issue["accepted_commit"], folder)
     return made.path, made.commit
 
 
@@ -126,13 +124,13 @@ def _issue(tx: Transaction, identifier: str) -> Row:
 
 def salvaged(here: Place) -> list[dict[str, Any]]:
     """Return the work kept from runs that did not finish. Any: JSON documents."""
-    kept = worktrees.list_salvage(working.repository(here))
+    kept = worktrees.list_salvage(here.repo)
     return [{"run": entry.run_id, **entry._asdict()} for entry in kept]
 
 
 def restore(here: Place, run_id: str, into: str) -> tuple[Path, str]:
     """Make a worktree as a run left it, uncommitted work included; return its folder and the run's last commit."""
-    repo = working.repository(here)
+    repo = here.repo
     kept = worktrees.find_salvage(repo, run_id)
     if kept is None:
         raise errors.UnknownIdentifier(f"nothing is kept of a run {run_id}", hint="`harness worktree salvage list`")

@@ -17,19 +17,17 @@ def script(shell: str) -> str:
 
 
 def tree() -> argparse.ArgumentParser:
-    """Return the parser of the whole program; only completion and the reference page build it."""
-    top = argparse.ArgumentParser(prog="harness", add_help=True)
-    groups: dict[tuple[str, ...], argparse._SubParsersAction[argparse.ArgumentParser]] = {
-        (): top.add_subparsers(dest="word0")
-    }
+    """Return the parser of the whole program; only completion builds it."""
+    parsers: dict[tuple[str, ...], argparse.ArgumentParser] = {(): argparse.ArgumentParser(prog="harness")}
+    groups: dict[tuple[str, ...], argparse._SubParsersAction[argparse.ArgumentParser]] = {}
     for command in TABLE:
         words = tuple(command.words.split())
-        for depth in range(1, len(words)):
-            if words[:depth] not in groups:
-                node = groups[words[: depth - 1]].add_parser(
-                    words[depth - 1], help=f"the commands of {words[depth - 1]}"
-                )
-                groups[words[:depth]] = node.add_subparsers(dest=f"word{depth}")
-        leaf = groups[words[:-1]].add_parser(words[-1], help=command.help, description=command.help)
-        add_arguments(leaf, command)
-    return top
+        for depth in range(1, len(words) + 1):
+            above, name = words[: depth - 1], words[:depth]
+            if above not in groups:
+                groups[above] = parsers[above].add_subparsers(dest=f"word{depth}")
+            if name not in parsers:
+                about = command.help if name == words else f"the commands of {words[depth - 1]}"
+                parsers[name] = groups[above].add_parser(words[depth - 1], help=about, description=about)
+        add_arguments(parsers[words], command)
+    return parsers[()]

@@ -119,7 +119,7 @@ def _call(command: Command, args: object) -> int:
 
     module, _, function = command.handler.partition(":")
     handler = getattr(import_module(f"harnessos.cli.commands.{module}"), function)
-    behind = harness(getattr(args, "store", None), command=command.words)
+    behind = harness(getattr(args, "store", None), command=command.words.replace(" ", "."))
     try:
         code: int = handler(Call(args, behind, Output(json=bool(getattr(args, "json", False))))) or 0
         sys.stdout.flush()

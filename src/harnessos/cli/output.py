@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harnessos.errors import HarnessError
 
@@ -38,6 +38,17 @@ class Output:
             _rich(columns, rows)
         else:
             print(plain_table(columns, rows))
+
+    def progress(self, what: str) -> Callable[[int, int], None] | None:
+        """Return what shows the progress of long work on a terminal; None where nobody would see it."""
+        if self.json or not sys.stderr.isatty():
+            return None
+
+        def show(done: int, total: int) -> None:
+            end = "\n" if done >= total else ""
+            print(f"\r{what}: {100 * done // max(total, 1)} %", end=end, file=sys.stderr, flush=True)
+
+        return show
 
     def note(self, text: str) -> None:
         """Say on standard error what is going on."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harnessos import processes, worktrees
-from harnessos.dispatch.working import repository
 from harnessos.errors import GateProblem
 from harnessos.files import FileLock, private_folder
 from harnessos.worktrees.git import git, names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
 
+Stop = Callable[[], bool]
 SETUP_TIMEOUT_S = 1800
 SETUP_OUTPUT = 64 * 1024 * 1024
 
@@ -26,8 +26,10 @@ SETUP_OUTPUT = 64 * 1024 * 1024
 class CleanCheckout:
     """`with CleanCheckout(...) as checkout:` gives the folder; `reset()` makes it the commit again."""
 
-    def __init__(self, ground: Ground, place: Place, run_id: str, commit: str, env: dict[str, str], log: Path) -> None:
-        self._repo = repository(place)
+    def __init__(
+        self, ground: Ground, place: Place, run_id: str, commit: str, env: dict[str, str], log: Path, stop: Stop
+    ) -> None:
+        self._repo = place.repo
         self._place = place
         self._rules = place.workflow.harness.checkout if place.workflow else None
         self._folder = ground.home / "checkouts" / f"{run_id}-{commit[:12]}-{ground.ids.token()[3:9]}"
@@ -36,6 +38,7 @@ class CleanCheckout:
         self._env = env
         self._log = log
         self._run_id = run_id
+        self._stop = stop
         self._checkout: worktrees.Checkout | None = None
 
     def __enter__(self) -> CleanCheckout:
@@ -87,6 +90,7 @@ class CleanCheckout:
                 log=self._log,
                 output_limit=SETUP_OUTPUT,
                 run_id=self._run_id,
+                stop=self._stop,
             )
             if done.exit_code != 0:
                 raise GateProblem(f"the checkout's setup failed: `{command}` (see {self._log})", log=str(self._log))
@@ -133,7 +137,7 @@ def _copy(source: Path, target: Path) -> None:
 def remove_stale(ground: Ground, place: Place, alive: Callable[[str], bool]) -> None:
     """Remove clean checkouts that a killed verifier left behind; `alive` says whether a run is still live."""
     folder = ground.home / "checkouts"
-    if place.repo is None or not folder.is_dir():
+    if not place.is_git or not folder.is_dir():
         return
     for listed in worktrees.list_worktrees(place.repo):
         inside = listed.path.parent == folder.resolve()

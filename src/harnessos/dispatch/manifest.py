@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 NAME = "manifest.json"
+LIVE = "kept while the run is live"
+REMOVED = "removed"
+KEPT = "kept: a process still works in it"
 
 
 def write(ground: Ground, place: Place, run_id: str, cleanup: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,16 +21,27 @@ WORKFLOW = "WORKFLOW.md"
 
 
 class Place(NamedTuple):
-    """A project on this machine. `repo` is None for a plain folder, `workflow` None without a WORKFLOW.md.
+    """A project on this machine; `workflow` is None without a WORKFLOW.md.
 
     `trusted` says that a person lets commands of its workflow and plans run here.
     """
 
     project: Row
     root: Path
-    repo: Repository | None
     workflow: Workflow | None
     trusted: bool
+
+    @property
+    def is_git(self) -> bool:
+        """Whether the project is a repository; a plain folder has no worktrees and no commits."""
+        return bool(self.project["kind"] == "git")
+
+    @property
+    def repo(self) -> Repository:
+        """The repository; Refused for a plain folder. Asking the first time may cost a git process."""
+        if not self.is_git:
+            raise errors.Refused(f"{self.project['key']} is a plain folder; without git there are no worktrees")
+        return _repository(self.root)
 
     @property
     def target(self) -> str:
@@ -67,16 +79,22 @@ def find(ground: Ground, project: Row, workflow: Workflow | None = None, *, load
             hint=f"`harness init PATH --key {project['key']}` in its checkout",
         )
     root = Path(row["path"])
-    repo = None
-    if project["kind"] == "git":
-        from harnessos.worktrees.repository import open_repository
-
-        repo = open_repository(root)
     if workflow is None and load and (root / WORKFLOW).is_file():
         from harnessos.workflow.load import load_workflow
 
         workflow = load_workflow(root / WORKFLOW, ground.environ, ground.home)
-    return Place(project, root, repo, workflow, row["trusted_at"] is not None)
+    return Place(project, root, workflow, row["trusted_at"] is not None)
+
+
+@lru_cache(maxsize=64)
+def _repository(root: Path) -> Repository:
+    """Open the repository at a path that `init` has found to be a main checkout."""
+    from harnessos.worktrees.repository import Repository, open_repository
+
+    common = root / ".git"
+    if (common / "HEAD").is_file() and not common.is_symlink():
+        return Repository(root, common)
+    return open_repository(root)
 
 
 def _locations(tx: Transaction, project_id: str) -> list[Row]:
@@ -100,7 +118,7 @@ def rules_of(place: Place, campaign: Row, issue: Row) -> Rules:
         found[first] = found[first]._replace(protect=(*found[first].protect, *harness.protect))
     require = own.require_gates if own.require_gates is not None else policy.require_gates
     if require is None:
-        require = place.repo is not None and (harness.require_gates if harness else True)
+        require = place.is_git and (harness.require_gates if harness else True)
     return Rules(
         tuple(found.values()),
         require,

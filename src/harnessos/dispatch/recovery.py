@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors, processes, worktrees
-from harnessos.dispatch import checkouts, manifest, settlement, working
-from harnessos.dispatch.attempt import Attempt, derived
+from harnessos.dispatch import checkouts, derived, folder, manifest, settlement, working
+from harnessos.dispatch.attempt import Attempt
+from harnessos.dispatch.sessions import hashed
 from harnessos.files import safe_name
 from harnessos.kernel import intents, runs
 from harnessos.kernel.claims import Claimed
@@ -22,7 +23,7 @@ from harnessos.model.run import SUPERVISOR, Lease
 from harnessos.runners import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
@@ -33,21 +34,33 @@ _GRACE_S = 2.0
 REASON = "its supervisor died"
 
 
-def orphans(ground: Ground) -> list[Row]:
-    """Return live supervised runs of this machine whose supervisor is known to be dead."""
-    return [run for run in ground.store.read(_held, ground.machine.machine_id) if _dead(run)]
+def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
+    """Return live supervised runs of this machine that nobody drives: their supervisor is known to be dead, or it is
+    this process and the run's thread (`mine` names those that work) ended without ending the run.
+    """
+    held = ground.store.read(_held, ground.machine.machine_id)
+    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.machine) or _dead(run))]
 
 
 def _held(tx: Transaction, machine_id: str) -> list[Row]:
     return tx.all("run_held_by_machine", machine_id=machine_id)
 
 
+def _holder(run: Row) -> processes.Identity:
+    return processes.Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])
+
+
+def _is_held_by(run: Row, process: processes.Identity) -> bool:
+    return _holder(run) == process
+
+
 def _dead(run: Row) -> bool:
-    holder = processes.Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])
-    return processes.is_alive(holder) is False
+    return processes.is_alive(_holder(run)) is False
 
 
-def take_over(ground: Ground, place: Place, run: Row, control: Control) -> Callable[[], None] | None:
+def take_over(
+    ground: Ground, place: Place, run: Row, control: Control, provider: str = ""
+) -> Callable[[], None] | None:
     """Kill what is left of an orphan and take its lease over under the same epoch.
 
     Return what is to be done with it: verification when its agent had asked for the verdict, else its end as `lost`.
@@ -57,22 +70,24 @@ def take_over(ground: Ground, place: Place, run: Row, control: Control) -> Calla
     if run["agent_pid"] is not None:
         agent = processes.Identity(run["agent_machine"], run["agent_boot"], run["agent_pid"], run["agent_started"])
     processes.kill_run(run["id"], grace=_GRACE_S, group=agent)
-    if not ground.store.write(_adopt, run, ground):
+    token = ground.ids.token()
+    if not ground.store.write(_adopt, run, ground, token):
         return None
+    checkouts.remove_stale(ground, place, lambda run_id: run_id != run["id"])
     lease = runs.lease_of(run)
     if place.workflow is not None and had_asked(ground, place, run):
-        issue = ground.store.read(_issue, run["issue_id"])
-        # The token is gone with the dead process; nobody needs it any more.
-        attempt = Attempt(ground, place, Claimed(lease, issue, run, None), "", control)
-        return attempt.resume
+        adopted, issue, slot = ground.store.read(_rows, lease)
+        return Attempt(ground, place, Claimed(lease, issue, adopted, slot), token, control, provider).resume
     return lambda: _lose(ground, place, run, lease)
 
 
-def _adopt(tx: Transaction, run: Row, ground: Ground) -> bool:
+def _adopt(tx: Transaction, run: Row, ground: Ground, token: str) -> bool:
     changed = tx.run(
         "run_adopt",
         run=run["id"],
         epoch=run["epoch"],
+        # The old token died with the process that knew it; the agent's next turn is given this one.
+        token_hash=hashed(token),
         machine_id=ground.machine.machine_id,
         boot_id=ground.machine.boot_id,
         pid=ground.machine.pid,
@@ -85,6 +100,12 @@ def _adopt(tx: Transaction, run: Row, ground: Ground) -> bool:
     return changed == 1
 
 
+def _rows(tx: Transaction, lease: Lease) -> tuple[Row, Row, int | None]:
+    run, slot = tx.one("run_by_id", id=lease.run_id), tx.one("slot_of", run=lease.run_id)
+    assert run is not None
+    return run, _issue(tx, lease.issue_id), slot["number"] if slot else None
+
+
 def _issue(tx: Transaction, issue_id: str) -> Row:
     row = tx.one("issue_by_id", id=issue_id)
     assert row is not None
@@ -93,10 +114,10 @@ def _issue(tx: Transaction, issue_id: str) -> Row:
 
 def had_asked(ground: Ground, place: Place, run: Row) -> bool:
     """Return whether the agent had asked for its verdict: a recorded close, or exit 0 recorded in its folder."""
-    if place.repo is not None and (not run["worktree"] or not Path(run["worktree"]).is_dir()):
+    if place.is_git and (not run["worktree"] or not Path(run["worktree"]).is_dir()):
         return False
     if run["close_request"] is not None:
-        return bool(run["close_request"] == "finished")
+        return True
     files = command.files_of(ground.run_folder(run["id"]), run["turns"])
     return run["turns"] > 0 and command.recorded_exit(files) == 0
 
@@ -106,8 +127,9 @@ def _lose(ground: Ground, place: Place, run: Row, lease: Lease) -> None:
     cause = Cause(SUPERVISOR, "recover", lease.run_id, lease.epoch)
     end = Ended(Outcome.LOST, REASON)
     try:
-        if run["worktree"] and Path(run["worktree"]).is_dir() and not run["checkpoints"]:
-            ground.store.write(runs.checkpoint, lease, derived(run, end), cause)
+        derived.record(ground, lease, run, end, cause)
+        if not place.is_git:
+            folder.keep(ground, place, run["id"])
         kept = working.keep(ground, place, run)
         settlement.finish(ground, lease, end, cause, Closing(budget=place.budget, salvage_ref=kept))
     except errors.LeaseLost:
@@ -117,14 +139,15 @@ def _lose(ground: Ground, place: Place, run: Row, lease: Lease) -> None:
 
 def sweep_run(ground: Ground, place: Place, run: Row) -> None:
     """Remove the worktree of a run that is over, and write its last manifest."""
-    if place.repo is None:
-        return
     gone = working.clear(ground, place, run)
-    manifest.write(ground, place, run["id"], "removed" if gone else "kept: a process still works in it")
+    manifest.write(ground, place, run["id"], manifest.REMOVED if gone else manifest.KEPT)
 
 
 def sweep(ground: Ground, place: Place) -> None:
-    """Clean up after runs that are over: processes with their mark, worktrees, clean checkouts, open intents."""
+    """Clean up after runs that are over: processes with their mark, worktrees, clean checkouts, open intents.
+
+    What another living process has just ended is its own to clean up.
+    """
     for run_id, found in processes.marked_runs().items():
         run = ground.store.read(_run, run_id)
         ours = (
@@ -132,28 +155,34 @@ def sweep(ground: Ground, place: Place) -> None:
             and run["project_id"] == place.project["id"]
             and run["machine_id"] == ground.machine.machine_id
         )
-        if found and ours and run is not None and not run["live"]:
+        if found and ours and run is not None and _is_over(ground, run):
             processes.kill_run(run_id, grace=_GRACE_S)
-    if place.repo is None:
+    if not place.is_git:
         return
-    folder = working.root_of(ground, place) / safe_name(place.project["key"])
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+    root = working.root_of(ground, place) / safe_name(place.project["key"])
+    for entry in sorted(root.iterdir()) if root.is_dir() else []:
         run = ground.store.read(_run, entry.name)
-        if run is not None and not run["live"] and entry.is_dir():
+        if run is not None and _is_over(ground, run) and entry.is_dir():
             sweep_run(ground, place, _with_names(ground, run, entry))
     checkouts.remove_stale(ground, place, lambda run_id: _is_live(ground, run_id))
     _settle_intents(ground, place)
 
 
-def _with_names(ground: Ground, run: Row, folder: Path) -> Row:
+def _is_over(ground: Ground, run: Row) -> bool:
+    if run["live"]:
+        return False
+    return _is_held_by(run, ground.machine) or processes.is_alive(_holder(run)) is not True
+
+
+def _with_names(ground: Ground, run: Row, worktree: Path) -> Row:
     """Complete a run whose worktree was made but never confirmed: nobody has worked in it."""
     if run["worktree"] is not None:
         return run
     issue = ground.store.read(_issue, run["issue_id"])
-    base = worktrees.head_of(folder).commit
+    base = worktrees.head_of(worktree).commit
     return {
         **run,
-        "worktree": str(folder),
+        "worktree": str(worktree),
         "branch": worktrees.branch_name(issue["identifier"], run["id"]),
         "base_commit": base,
     }
@@ -172,7 +201,7 @@ def _settle_intents(ground: Ground, place: Place) -> None:
     for intent in ground.store.read(intents.open_here, ground.machine.machine_id):
         if intent["project_id"] != place.project["id"]:
             continue
-        if intent["kind"] == "accept" and place.repo is not None:
+        if intent["kind"] == "accept" and place.is_git:
             issue = ground.store.read(_issue, intent["issue_id"])
             if issue["accepted_commit"] != intent["target"]:
                 before = json.loads(intent["detail_json"]).get("before")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from harnessos import errors, worktrees
-from harnessos.dispatch.working import repository
 from harnessos.kernel import ending, evidence, intents, runs, settling
 from harnessos.kernel.ending import PLAIN, Closing
 from harnessos.model.outcome import Ended, Outcome
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
     from harnessos.model.run import Lease
     from harnessos.store.transaction import Row, Transaction
+    from harnessos.worktrees import Repository
 
 LOCK_TTL_MS = 120_000
 
@@ -41,7 +42,7 @@ def settle(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> Se
     closing = closing._replace(require_gates=case.rules.require_gates, commit=case.subject)
     match then.step:
         case Step.DONE | Step.BLOCKED:
-            return Settled(then.step, _accept(ground, judged, cause, closing))
+            return Settled(then.step, _accept(ground, judged, then.step, cause, closing))
         case Step.NEXT_TURN:
             ground.store.write(evidence.reject, case.lease, cause)
             return Settled(then.step, None)
@@ -62,16 +63,41 @@ def finish(ground: Ground, lease: Lease, end: Ended, cause: Cause, closing: Clos
     return issue
 
 
-def _accept(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> Row:
-    """Move the accepted ref under its named lock, then end the run; a stale winner puts the ref back."""
+def was_rejected(ground: Ground, run: Row) -> bool:
+    """Return whether the newest turn of a live run has been sent back already, and the next one has not begun."""
+    last = ground.store.read(_newest_evidence, run["id"])
+    return bool(
+        run["phase"] == "running" and run["verdict"] == Verdict.REJECTED and last is not None and last == run["turns"]
+    )
+
+
+def _newest_evidence(tx: Transaction, run_id: str) -> int | None:
+    rows = tx.all("evidence_of_run", run=run_id, most=1000)
+    return int(rows[-1]["turn"]) if rows else None
+
+
+def keep_accepted(repo: Repository, issue: Row) -> bool:
+    """Have the accepted ref of a done issue name its accepted commit; False when the commit is not here."""
+    commit, identifier = issue["accepted_commit"], issue["identifier"]
+    before = worktrees.accepted(repo).get(identifier)
+    if commit == before:
+        return True
+    return worktrees.has_commit(repo, commit) and worktrees.accept(repo, identifier, commit, before)
+
+
+def _accept(ground: Ground, judged: Judged, step: Step, cause: Cause, closing: Closing) -> Row:
+    """Move the accepted ref under its named lock, then end the run; a stale winner puts the ref back.
+
+    What waits for a person moves no ref: `approve` does.
+    """
     case = judged.case
-    if case.place.repo is None or judged.decision.verdict is Verdict.NEEDS_REVIEW:
+    if not case.place.is_git or step is Step.BLOCKED:
         issue = ground.store.write(evidence.accept, case.lease, judged.decision, cause, closing)
     else:
-        repo, name = repository(case.place), f"accept/{case.issue['id']}"
-        before = worktrees.accepted(repo).get(case.issue["identifier"])
-        ground.store.write(_begin_accept, case.lease, name, case.subject, before)
-        if before != case.subject and not worktrees.accept(repo, case.issue["identifier"], case.subject, before):
+        repo, name = case.place.repo, f"accept/{case.issue['id']}"
+        now = worktrees.accepted(repo).get(case.issue["identifier"])
+        before = ground.store.write(_begin_accept, case.lease, name, case.subject, now)
+        if now != case.subject and not worktrees.accept(repo, case.issue["identifier"], case.subject, now):
             raise errors.GitFailed(f"the accepted ref of {case.issue['identifier']} was moved by someone else")
         try:
             issue = ground.store.write(_end_accept, judged, name, cause, closing)
@@ -82,12 +108,19 @@ def _accept(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> R
     return issue
 
 
-def _begin_accept(tx: Transaction, lease: Lease, name: str, commit: str, before: str | None) -> None:
+def _begin_accept(tx: Transaction, lease: Lease, name: str, commit: str, now: str | None) -> str | None:
+    """Write down that the ref is about to move; return where it stood before this run touched it."""
     runs.heartbeat(tx, lease)
     if not tx.run("lock_take", name=name, holder=lease.run_id, now=tx.now, ttl_ms=LOCK_TTL_MS):
         raise errors.Busy(f"another run is moving the accepted ref ({name})")
-    if not any(row["kind"] == "accept" for row in tx.all("intent_open_of", run=lease.run_id, most=100)):
-        intents.plan(tx, lease, "accept", commit, {"before": before})
+    begun = [row for row in tx.all("intent_open_of", run=lease.run_id, most=100) if row["kind"] == "accept"]
+    same = next((row for row in begun if row["target"] == commit), None)
+    if same is not None:
+        # A predecessor died with the act half done: the ref may have moved already.
+        before: str | None = json.loads(same["detail_json"])["before"]
+        return before
+    intents.plan(tx, lease, "accept", commit, {"before": now})
+    return now
 
 
 def _end_accept(tx: Transaction, judged: Judged, name: str, cause: Cause, closing: Closing) -> Row:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors, gates, processes, worktrees
 from harnessos.dispatch.checkouts import CleanCheckout
 from harnessos.dispatch.place import Place, Rules, rules_of
-from harnessos.dispatch.working import repository
 from harnessos.files import FileLock, private_folder
 from harnessos.gates.environment import gate_environment
 from harnessos.gates.manifest import difference, manifest
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 Stop = Callable[[], bool]
+MOST_LEFT = 20
 _COMMANDS = (GateKind.COMMAND, GateKind.TESTS)
 
 
@@ -67,18 +67,32 @@ def _rows(tx: Transaction, lease: Lease) -> tuple[Row, Row, Row]:
     return run, issue, campaign
 
 
-def judge(ground: Ground, case: Case, cause: Cause, stop: Stop) -> Judged:
-    """Run the gates and record evidence and verdict; the issue does not move yet. LeaseLost when the lease is over."""
-    if case.place.repo is None:
+def judge(ground: Ground, case: Case, cause: Cause, stop: Stop) -> Judged | None:
+    """Run the gates and record evidence and verdict; the issue does not move yet. LeaseLost when the lease is over.
+
+    None when `stop` cut it short: what was seen until then proves nothing, and nothing is recorded.
+    """
+    if not case.place.is_git:
         results, protected = _in_folder(ground, case, stop)
     else:
         results, protected = _at_commit(ground, case, stop)
+    if stop():
+        return None
     decision = ground.store.write(evidence.judge, case.lease, case.rules.gates, results, protected, case.subject, cause)
     return Judged(decision, tuple(results), case)
 
 
+def refuse(ground: Ground, case: Case, left: Sequence[str], cause: Cause) -> Judged:
+    """Reject a turn that left changes uncommitted, where the workflow refuses that; no gate runs."""
+    gate = Gate(name="leftovers", kind=GateKind.DIFF)
+    detail = f"changes are not committed: {', '.join(left[:MOST_LEFT])}" + (" ..." if len(left) > MOST_LEFT else "")
+    result = GateResult(gate.name, gate.kind, True, False, case.subject, detail=detail)
+    decision = ground.store.write(evidence.judge, case.lease, [gate], [result], (), case.subject, cause)
+    return Judged(decision, (result,), case)
+
+
 def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
-    repo, run = repository(case.place), case.run
+    repo, run = case.place.repo, case.run
     base = run["base_commit"] or worktrees.resolve(repo, case.place.target)
     changed = tuple(entry.path for entry in worktrees.changed_files(repo, base, case.subject))
     facts = DiffFacts(base, changed, worktrees.conflict_markers(repo, base, case.subject))
@@ -89,8 +103,10 @@ def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult]
     log, env = _log_folder(ground, case), _environment(ground, case, root)
     results: list[GateResult] = []
     try:
-        with CleanCheckout(ground, case.place, run["id"], case.subject, env, log / "setup.log") as checkout:
+        with CleanCheckout(ground, case.place, run["id"], case.subject, env, log / "setup.log", stop) as checkout:
             for gate in case.rules.gates:
+                if stop():
+                    break
                 in_worktree = gate.where is GatePlace.WORKTREE and run["worktree"] is not None
                 folder = Path(run["worktree"]) if in_worktree else checkout.path
                 state = _worktree_state(folder, case.subject) if in_worktree else checkout.state()
@@ -119,7 +135,11 @@ def _in_folder(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult]
     with FileLock(ground.home / name, timeout=3600):
         before = manifest(case.place.root)
         state = "clean" if before.hash == case.subject else "the folder changed since the run asked for its verdict"
-        gate_runs = (_execute(ground, case, gate, case.place.root, None, state, log, stop) for gate in case.rules.gates)
+        gate_runs = (
+            _execute(ground, case, gate, case.place.root, None, state, log, stop)
+            for gate in case.rules.gates
+            if not stop()
+        )
         results = list(gate_runs)
         moved = difference(before, manifest(case.place.root))
     if moved:

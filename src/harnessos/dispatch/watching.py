@@ -6,8 +6,9 @@ import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos import processes
+from harnessos import errors, processes
 from harnessos.kernel import runs
+from harnessos.model.run import WATCHED_TTL_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,45 @@ class Control:
         self.cut = threading.Event()
 
 
+class Standing:
+    """Whether a run may go on while the harness works for it; asked often, it looks at the ledger every LEDGER_S.
+
+    Calling it says True when the run is to be stopped: cut, `lost`, or with somebody's `stop_reason`.
+    """
+
+    def __init__(self, ground: Ground, lease: Lease, control: Control) -> None:
+        self._ground = ground
+        self._lease = lease
+        self._control = control
+        self._looked: float | None = None
+        self.lost = False
+        self.stop_reason = ""
+
+    def __call__(self) -> bool:
+        """Look, if it is time to, and say whether the run must stop."""
+        now = self._ground.clock.monotonic()
+        if self._looked is None or now - self._looked >= LEDGER_S:
+            self._looked = now
+            row = look(self._ground, self._lease)
+            if row is not None:
+                self.lost = over(row, self._lease)
+                self.stop_reason = row["stop_request"] or ""
+        return self.lost or bool(self.stop_reason) or self._control.cut.is_set()
+
+
+def look(ground: Ground, lease: Lease) -> Row | None:
+    """Return what the ledger says of a watched run; None while the ledger cannot be asked, which is no reason to stop."""
+    try:
+        return ground.store.read(_watch, lease.run_id)
+    except (errors.TryAgain, errors.StoreUnavailable):
+        return None
+
+
+def over(row: Row, lease: Lease) -> bool:
+    """Return whether the lease is over."""
+    return not row["live"] or row["epoch"] != lease.epoch
+
+
 class Watch:
     """Watches one child until it ends or must be ended."""
 
@@ -70,7 +110,7 @@ class Watch:
         self._outputs = outputs
         self._control = control
         start = ground.clock.monotonic()
-        self._started = self._progress = self._cpu_mark = self._ledger_mark = start
+        self._started = self._progress = self._answered = self._cpu_mark = self._ledger_mark = start
         self._cpu = 0.0
         self._seen_progress = 0
         self.how = Watched.EXITED
@@ -109,8 +149,12 @@ class Watch:
         return None
 
     def _ask_ledger(self, now: float) -> Watched | None:
-        row = self._ground.store.read(_watch, self._lease.run_id)
-        if row is None or not row["live"] or row["epoch"] != self._lease.epoch:
+        row = look(self._ground, self._lease)
+        if row is None:
+            # Unreachable for longer than a lease lasts: by now it has run out, and somebody else may hold the issue.
+            return Watched.LOST if now - self._answered >= WATCHED_TTL_MS / 1000 else None
+        self._answered = now
+        if over(row, self._lease):
             return Watched.LOST
         if row["stop_request"]:
             self.stop_reason = row["stop_request"]
@@ -124,15 +168,24 @@ class Watch:
         used = processes.cpu_seconds(self._lease.run_id, self._child.identity)
         if used - self._cpu >= CPU_PER_MINUTE * (now - self._cpu_mark) / 60:
             self._progress = now
-            self._ground.store.write(runs.progress, self._lease, self.output_bytes())
-            self._seen_progress = 0
+            self._note_progress()
         self._cpu = max(self._cpu, used)
         self._cpu_mark = now
+
+    def _note_progress(self) -> None:
+        try:
+            self._ground.store.write(runs.progress, self._lease, self.output_bytes())
+        except errors.LeaseLost:
+            raise
+        except (errors.TryAgain, errors.StoreUnavailable):
+            return  # told again with the next measurement
 
     def output_bytes(self) -> int:
         """Return how much the agent has written so far."""
         return sum(path.stat().st_size for path in self._outputs if path.exists())
 
 
-def _watch(tx: Transaction, run_id: str) -> Row | None:
-    return tx.one("run_watch", run=run_id)
+def _watch(tx: Transaction, run_id: str) -> Row:
+    row = tx.one("run_watch", run=run_id)
+    assert row is not None
+    return row

@@ -5,16 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harnessos.errors import Refused, WorktreeProblem
-from harnessos.kernel import intents, lineage, runs
-from harnessos.worktrees import Merge, Repository, Worktree, copy_includes, create, remove, salvage
+from harnessos import errors
+from harnessos.dispatch.settlement import finish
+from harnessos.files import free_bytes
+from harnessos.kernel import ending, intents, lineage, operations, runs
+from harnessos.model.issue import Status
+from harnessos.model.outcome import Ended, Outcome
+from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage
+from harnessos.worktrees.creation import FLOOR
 
 if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
+    from harnessos.kernel.claims import Claimed
+    from harnessos.kernel.events import Cause
     from harnessos.kernel.lineage import Accepted
     from harnessos.model.run import Lease
     from harnessos.store.transaction import Row, Transaction
+
 
 DISK_FLOOR = "HARNESS_DISK_FLOOR"
 """Bytes that must be free for a new worktree; the default is worktrees.creation.FLOOR."""
@@ -25,9 +33,46 @@ def root_of(ground: Ground, place: Place) -> Path:
     return place.workflow.workspace_root if place.workflow is not None else ground.home / "worktrees"
 
 
+def floor_of(ground: Ground) -> int:
+    """Return how many bytes must be free for a new worktree."""
+    given = ground.environ.get(DISK_FLOOR, "")
+    return int(given) if given.isdigit() else FLOOR
+
+
+def full_disk(ground: Ground, place: Place) -> str | None:
+    """Return why no new worktree can be made now, None when one can (P14)."""
+    if not place.is_git:
+        return None
+    root, floor = root_of(ground, place), floor_of(ground)
+    free = free_bytes(root)
+    if free >= floor:
+        return None
+    return f"{free / 1024**3:.1f} GB are free at {root}; a new worktree needs {floor / 1024**3:.1f} GB"
+
+
+def begin(ground: Ground, place: Place, claimed: Claimed, cause: Cause) -> Worktree:
+    """Make the run's worktree; whatever prevents it ends the run, and a conflict of dependencies blocks the issue."""
+    try:
+        return make(ground, place, claimed.lease, claimed.issue)
+    except errors.MergeConflict as problem:
+        ground.store.write(_conflict, claimed, str(problem.facts.get("issue", "")), cause)
+        raise
+    except errors.HarnessError as problem:
+        if not isinstance(problem, errors.LeaseLost):
+            finish(ground, claimed.lease, Ended(Outcome.HARNESS_FAULT, str(problem)), cause)
+        raise
+
+
+def _conflict(tx: Transaction, claimed: Claimed, other: str, cause: Cause) -> None:
+    reason = f"the accepted commit of {other} does not merge into its base"
+    issue = ending.finish(tx, claimed.lease, Ended(Outcome.RELEASED, reason), cause)
+    if issue["status"] in (Status.READY, Status.PENDING):
+        operations.block(tx, issue["identifier"], f"merge_conflict:{other}", cause)
+
+
 def make(ground: Ground, place: Place, lease: Lease, issue: Row) -> Worktree:
     """Make the worktree of a run under its lease. MergeConflict, DiskLow, WorktreeProblem, GitFailed, LeaseLost."""
-    repo = repository(place)
+    repo = place.repo
     intent = ground.store.write(intents.plan, lease, "worktree", lease.run_id)
     before, start = ground.store.read(_origin, issue)
     retry = place.workflow.harness.retry if place.workflow else "salvage"
@@ -40,17 +85,11 @@ def make(ground: Ground, place: Place, lease: Lease, issue: Row) -> Worktree:
         target=place.target,
         merges=[Merge(accepted.identifier, accepted.commit) for accepted in before],
         start=start if retry == "salvage" else None,
+        floor=floor_of(ground),
     )
     copy_includes(repo, worktree.path)
     ground.store.write(_confirm, lease, intent, worktree)
     return worktree
-
-
-def repository(place: Place) -> Repository:
-    """Return the project's repository; a plain folder has no worktrees."""
-    if place.repo is None:
-        raise Refused(f"{place.project['key']} is a plain folder; without git there are no worktrees")
-    return place.repo
 
 
 def _origin(tx: Transaction, issue: Row) -> tuple[list[Accepted], str | None]:
@@ -67,7 +106,7 @@ def keep(ground: Ground, place: Place, run: Row) -> str | None:
     """Salvage what a run made beyond its base; return the ref, None when there is nothing. Safe to repeat."""
     if run["worktree"] is None:
         return None
-    kept = salvage(repository(place), Path(run["worktree"]), run["id"], run["base_commit"])
+    kept = salvage(place.repo, Path(run["worktree"]), run["id"], run["base_commit"])
     if kept is None:
         return None
     ground.store.write(_salvaged, run["id"], kept.ref)
@@ -84,7 +123,7 @@ def clear(ground: Ground, place: Place, run: Row) -> bool:
         return True
     keep(ground, place, run)
     try:
-        remove(repository(place), Path(run["worktree"]), run["branch"], salvaged=True)
-    except WorktreeProblem:
+        remove(place.repo, Path(run["worktree"]), run["branch"], salvaged=True)
+    except errors.WorktreeProblem:
         return False
     return True

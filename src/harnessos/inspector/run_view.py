@@ -102,7 +102,7 @@ def query(tx: Transaction, run_id: str, runs_folder: str | None = None) -> RunVi
         tuple(checkpoint(row) for row in tx.all("checkpoint_of_run", run=run_id, most=MOST_PARTS)),
         tuple(tx.all("verdict_of_run", run=run_id, most=MOST_PARTS)),
         tuple(tx.all("evidence_of_run", run=run_id, most=MOST_PARTS)),
-        tuple(tx.all("inspect_artifacts", run=run_id, after="", most=MOST_PARTS)),
+        tuple(tx.all("artifact_of_run", run=run_id, most=MOST_PARTS)),
         tuple(tx.all("intent_open_of", run=run_id, most=MOST_PARTS)),
         None if runs_folder is None else f"{runs_folder}/{run_id}/manifest.json",
     )

@@ -121,7 +121,8 @@ def _milestone(tx: Transaction, waits: Row | None) -> Row | None:
     row = tx.one("milestone_by_id", id=waits["milestone_dependency_id"])
     if row is None:
         return None
-    first = None
-    for status in ("failed", "blocked", "in_progress", "ready", "pending"):
-        first = first or tx.one("inspect_open_in", milestone=row["id"], status=status, one=1)
-    return {**row, "first": first["identifier"] if first else None}
+    for status in ("failed", "ready", "blocked", "in_progress", "pending"):
+        first = tx.one("inspect_open_in", milestone=row["id"], status=status, one=1)
+        if first is not None:
+            return {**row, "first": first["identifier"], "first_status": status}
+    return {**row, "first": None, "first_status": None}

@@ -171,18 +171,21 @@ def _pending(facts: Facts) -> Answer:
 
 def _behind_milestone(facts: Facts, milestone: Row) -> Answer:
     still = sum(milestone[f"n_{status}"] for status in ("pending", "ready", "in_progress", "failed", "blocked"))
-    first = f", first of them {milestone['first']}" if milestone["first"] else ""
+    first, status = milestone["first"], milestone["first_status"]
+    which = f", first of them {first}, which is {status}" if first else ""
     text = (
         f"{_name(facts)} waits for the milestone {milestone['key']}, which is {milestone['status']} "
-        f"with {still} issues open{first}"
+        f"with {still} issues open{which}"
     )
     row = Deciding("milestone_dependencies", f"{facts.issue['milestone_id']}/{milestone['id']}", "state", 0)
-    remedy = remedies.begin(facts.project["key"])
-    if milestone["n_failed"] and milestone["first"]:
-        remedy = remedies.for_root(milestone["first"], "failed")
-    elif milestone["first"]:
-        remedy = harness("why", milestone["first"], needs="anyone")
-    return Answer(text, row, remedy)
+    if status == Status.FAILED:
+        return Answer(text, row, remedies.for_root(first, status))
+    if status == Status.READY:
+        return Answer(text, row, remedies.begin(facts.project["key"], first))
+    if first:
+        # What is blocked or under way has a reason of its own, and its own command.
+        return Answer(text, row, harness("why", first, needs="anyone"))
+    return Answer(text, row, _promote(facts))
 
 
 def _behind_issue(facts: Facts, dependency: str) -> Answer:

@@ -149,9 +149,7 @@ def _row(tx: Transaction, batch: Batch, item: Placed, campaign: Policy) -> dict[
     planned, milestone = item.planned, batch.milestones[item.planned.milestone]
     told = list(item.edges.values())
     open_approvals = sum(entry["open"] for entry in approvals.wanted(planned.metadata)) if planned.metadata else 0
-    waiting = Waiting(
-        told.count(0), told.count(2), milestone["unmet"], open_approvals + milestone["approvals_open"]
-    )
+    waiting = Waiting(told.count(0), told.count(2), milestone["unmet"], open_approvals + milestone["approvals_open"])
     status = resting(waiting)
     ready_at = tx.now if status is Status.READY else None
     facts = Facts(tx.now, ready_at, deadline_at=planned.deadline_at)
@@ -209,9 +207,7 @@ def untouched(issue: Row) -> bool:
     return issue["lease_epoch"] == 0 and issue["status"] in (Status.PENDING, Status.READY, Status.BLOCKED)
 
 
-def _again(
-    tx: Transaction, batch: Batch, placed: list[Placed]
-) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+def _again(tx: Transaction, batch: Batch, placed: list[Placed]) -> tuple[list[str], list[str], list[tuple[str, str]]]:
     """Apply the issues that an earlier application of the plan wrote; return the updated, unchanged and skipped."""
     updated: list[str] = []
     unchanged: list[str] = []

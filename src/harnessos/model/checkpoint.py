@@ -71,6 +71,8 @@ def _next(step: str, plan: Sequence[str]) -> str:
 def _shortened(packet: dict[str, Any]) -> dict[str, Any]:
     for name in ("title", "summary", "next_step"):
         packet[name] = _cut(packet[name], 1200)
+    if packet["last_run"] is not None:
+        packet["last_run"]["reason"] = _cut(packet["last_run"]["reason"], 300)
     lists = [name for name, value in packet.items() if isinstance(value, list)]
     for name in lists:
         packet[name] = [_cut(entry, 300) for entry in packet[name]]
@@ -83,7 +85,11 @@ def _shortened(packet: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Return `text`, shortened to about `most` bytes as JSON writes it: other scripts and escapes take several."""
+    kept = text
+    while (size := _size(kept)) > most:
+        kept = kept[: min(len(kept) - 1, len(kept) * most // size)]
+    return kept if kept == text else kept + "…"
 
 
 def _size(value: object) -> int:

@@ -35,7 +35,7 @@ COUNTED = frozenset({Outcome.SUCCESS, Outcome.AGENT_FAULT, Outcome.TASK_FAULT})
 class Ended(NamedTuple):
     """A run's end: its class, a sentence, and what decides beyond it.
 
-    `verdict` with success; `reset_at` with a provider's wall; `final` faults are not tried again;
+    `verdict` with success; `reset_at` with a provider's wall, or before which a released issue is not started again; `final` faults are not tried again;
     `gate_error` marks a harness_fault whose cause is a gate that could not run.
     """
 
@@ -96,7 +96,7 @@ def after(end: Ended, standing: Standing, now: int) -> After:
     if outcome is Outcome.CANCELLED:
         return to(Status.CANCELLED)
     if outcome is Outcome.RELEASED:
-        return to(Status.READY)
+        return to(Status.READY, not_before=end.reset_at)
     if outcome in (Outcome.AGENT_FAULT, Outcome.TASK_FAULT):
         faults = attempts - standing.forgiven
         if end.final or (standing.max_attempts is not None and faults >= standing.max_attempts):

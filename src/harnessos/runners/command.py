@@ -8,12 +8,16 @@ classifies: text in the output never does (P12).
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
 from harnessos.files import atomic_write, read_bounded
+from harnessos.model.amounts import LARGEST
 from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
 
@@ -23,6 +27,13 @@ if TYPE_CHECKING:
 
 TEMPORARY_FAILURE = 75
 OUTCOME_LIMIT = 64 * 1024
+EXIT_LIMIT = 1024
+LONGEST_WAIT_MS = 31 * 24 * 3_600_000
+"""No quota is waited for longer than this, whatever the agent says."""
+
+JITTER_MOST_MS = 30_000
+"""Runs that wait for one provider come back spread over a tenth of the wait, at most this long."""
+
 STALL_S = 30 * 60
 """Without a second of CPU in a minute or a session call for this long, a run is stalled."""
 
@@ -63,11 +74,19 @@ def start(
     command: tuple[str, ...] | str, *, cwd: Path, env: Mapping[str, str], run_id: str, files: TurnFiles
 ) -> processes.Child:
     """Start a turn. RunnerProblem when the command is not there or not executable, or the folder is gone."""
-    files.outcome.unlink(missing_ok=True)
+    _forget(files.outcome)
     argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
     return processes.spawn(
         argv, cwd=cwd, env=env, run_id=run_id, stdin=files.prompt, stdout=files.stdout, stderr=files.stderr
     )
+
+
+def _forget(path: Path) -> None:
+    """Take away what an earlier turn left under the name, whatever it made of it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Report(NamedTuple):
@@ -85,18 +104,32 @@ def record_exit(files: TurnFiles, exit_code: int) -> None:
 
 def recorded_exit(files: TurnFiles) -> int | None:
     """Return the exit code a supervisor recorded before it died."""
-    if not files.exit.exists():
-        return None
-    return int(json.loads(files.exit.read_bytes())["exit_code"])
+    try:
+        code = json.loads(read_bounded(files.exit, EXIT_LIMIT))["exit_code"]
+    except (errors.HarnessError, ValueError, LookupError, TypeError, RecursionError):
+        return None  # not written, or not by us: the folder is the agent's too
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
-def report(exit_code: int, files: TurnFiles, now: int) -> Report:
-    """Read `outcome.json` and say what the turn's end means."""
+def report(exit_code: int, files: TurnFiles, now: int, spread: str) -> Report:
+    """Read `outcome.json` and say what the turn's end means; the exit code decides alone where the file is bad.
+
+    `spread` is a text whose hash decides how much later than others this run comes back from a provider's wall.
+    """
     document, problem = _outcome(files.outcome)
-    usd, tokens = _money(document.get("usd")), _count(document.get("tokens"))
-    if problem:
-        return Report(Ended(Outcome.AGENT_FAULT, problem), usd, tokens)
-    return Report(classify(exit_code, document, now), usd, tokens)
+    ended = classify(exit_code, document, now)
+    if ended is not None:
+        ended = ended._replace(reason=f"{ended.reason} ({problem})" if problem else ended.reason)
+        if ended.reset_at is not None:
+            ended = ended._replace(reset_at=_waited(ended.reset_at, now, spread))
+    return Report(ended, _money(document.get("usd")), _count(document.get("tokens")))
+
+
+def _waited(reset_at: int, now: int, spread: str) -> int:
+    """Return when to come back: a little after the reset; an instant that has passed says nothing."""
+    wait = reset_at - now if reset_at > now else PROVIDER_DOWN_MS
+    share = int.from_bytes(sha256(spread.encode()).digest()[:4], "big") / 2**32
+    return now + min(wait, LONGEST_WAIT_MS) + int(share * min(wait / 10, JITTER_MOST_MS))
 
 
 def classify(exit_code: int, document: Mapping[str, object], now: int) -> Ended | None:
@@ -126,11 +159,11 @@ def _signal(number: int) -> str:
 
 
 def _outcome(path: Path) -> tuple[Mapping[str, object], str]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}, ""
     try:
         document = json.loads(read_bounded(path, OUTCOME_LIMIT))
-    except (errors.HarnessError, ValueError) as problem:
+    except (errors.HarnessError, ValueError, RecursionError) as problem:
         return {}, f"its outcome.json cannot be read: {problem}"
     if not isinstance(document, dict):
         return {}, "its outcome.json is no JSON object"
@@ -157,4 +190,4 @@ def _money(value: object) -> int | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST else None

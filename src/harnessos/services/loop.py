@@ -41,8 +41,14 @@ async def run(service: Service) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     try:
+        seconds = await service.tick(bridge)
         while not service.done:
-            await bridge.rest(await service.tick(bridge))
+            await bridge.rest(seconds)
+            seconds = await service.tick(bridge)
+    except BaseException:
+        # What it has started must not go on without it.
+        service.stop(now=True)
+        raise
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.dispatch import recovery
+from harnessos import errors, processes
+from harnessos.dispatch import recovery, working
 from harnessos.dispatch.attempt import Attempt
 from harnessos.dispatch.sessions import hashed
 from harnessos.dispatch.watching import Control
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from harnessos.services.projects import Served
     from harnessos.store.transaction import Row, Transaction
 
-LOOK_S = 1.0
+SHORTEST_S = 0.1
+RETRY_S = 1.0
 POLL_MS = 30_000
 RENEW_MS = 60_000
+SWEEP_MS = 600_000
 DUE = 1_000
 CAUSE = Cause(SUPERVISOR, "up")
 
@@ -66,10 +69,13 @@ class Supervisor:
         self._reporter = Reporter(ground, [place.project for place in served], tell)
         self._runs: dict[str, Future[None]] = {}
         self._changes = -1
+        self._heard = -1
         self._look_at = 0
         self._renewed_at = 0
-        self._swept = False
-        self._nothing: dict[str, str] = {}
+        self._swept_at: int | None = None
+        self._listens = False
+        self._offered = False
+        self._stuck: dict[str, str] = {}
         self.done = False
 
     def stop(self, *, now: bool) -> None:
@@ -80,73 +86,105 @@ class Supervisor:
 
     async def tick(self, bridge: Bridge) -> float:
         """See services.loop.Service."""
-        rest = await bridge.call(lambda: self._tick(bridge))
-        self._collect()
-        return rest
+        if not self._listens:
+            self._listens = True
+            bridge.listen(self._hear)
+        return await bridge.call(lambda: self._tick(bridge))
+
+    def _hear(self, seconds: float) -> bool:
+        """Wait for a commit by somebody else; for the bridge's listening thread."""
+        before = self._heard
+        self._heard = self._ground.store.wait_for_change(before, seconds)
+        return self._heard != before
 
     def _tick(self, bridge: Bridge) -> float:
+        try:
+            return self._work(bridge)
+        except errors.HarnessError as problem:
+            if not _passes(problem):
+                raise
+            # Nothing is lost by it: leases last for minutes, and the next tick looks at everything again (I15).
+            self._reporter.say("up.ledger_unavailable", problem=str(problem))
+            return RETRY_S
+
+    def _work(self, bridge: Bridge) -> float:
         now = self._ground.clock.now()
-        if self._runs and now - self._renewed_at >= RENEW_MS:
-            self._ground.store.write(_renew, self._ground)
-            self._renewed_at = now
+        self._renew(now)
         ended = self._collect()
         seen = self._ground.store.change_count()
         if seen == self._changes and now < self._look_at and not ended and not self._control.drain.is_set():
-            return LOOK_S
-        self._changes = seen
+            return self._rest(now)
         self._look_at = now + POLL_MS
+        processes.reap_orphans()
         self._recover(bridge)
         for served in self._served:
             served.refresh(self._reporter)
-            self._tidy(served)
-            if not self._control.drain.is_set():
+            self._tidy(served, now)
+            if not self._control.drain.is_set() and not (self._options.once and self._offered):
                 self._dispatch(served, bridge)
-        self._sweep_once()
-        notify(self._ground, self._served)
+        self._offered = True
+        self._sweep(now)
+        notify(self._ground, self._served, bridge)
         self._reporter.catch_up()
         self._decide()
-        # What this tick itself committed through other threads is no news.
-        return LOOK_S
+        # Only now: a tick that could not be finished is done again. What it committed itself is no news.
+        self._changes = seen
+        return self._rest(now)
+
+    def _rest(self, now: int) -> float:
+        due = min(self._look_at, self._renewed_at + RENEW_MS) if self._runs else self._look_at
+        return max(SHORTEST_S, (due - now) / 1000)
+
+    def _renew(self, now: int) -> None:
+        if self._runs and now - self._renewed_at >= RENEW_MS:
+            self._ground.store.write(_renew, self._ground)
+            self._renewed_at = now
 
     def _recover(self, bridge: Bridge) -> None:
-        """Take over what a dead supervisor of this machine left; look again at every full tick."""
-        for run in recovery.orphans(self._ground):
+        """Take over what a dead supervisor of this machine left, or a thread of this one; look again at every full tick."""
+        for run in recovery.orphans(self._ground, self._runs):
             served = next((one for one in self._served if one.project["id"] == run["project_id"]), None)
-            if served is None or run["id"] in self._runs:
+            if served is None:
                 continue
-            work = recovery.take_over(self._ground, served.place, run, self._control)
+            work = recovery.take_over(self._ground, served.place, run, self._control, served.provider)
             if work is not None:
                 self._runs[run["id"]] = bridge.start(work)
 
-    def _sweep_once(self) -> None:
-        """At the first tick, after recovery: clean up after runs that are over."""
-        if self._swept:
+    def _sweep(self, now: int) -> None:
+        """Now and then, after recovery: clean up after runs that are over."""
+        if self._swept_at is not None and now - self._swept_at < SWEEP_MS:
             return
-        self._swept = True
+        self._swept_at = now
         for served in self._served:
             recovery.sweep(self._ground, served.place)
 
-    def _tidy(self, served: Served) -> None:
+    def _tidy(self, served: Served, now: int) -> None:
         store, project = self._ground.store, served.project["id"]
         store.write(reaping.reap, self._ground.holder, CAUSE, 32)
         settling.drain(store, project, CAUSE)
         store.write(claims.wake, project, DUE)
         store.write(escalation.fall_due, project, CAUSE, DUE)
-        timer = store.read(_next_timer, project)
-        if timer is not None:
-            self._look_at = min(self._look_at, timer)
+        state = store.read(_idleness, project, served.provider)
+        for timer in (state["timer"], state["hold_until"]):
+            if timer is not None and timer > now:
+                self._look_at = min(self._look_at, timer)
 
     def _dispatch(self, served: Served, bridge: Bridge) -> None:
-        problem = served.problem()
+        """Claim and start what is free; note why not when there was work."""
+        key = served.project["key"]
+        problem = served.problem() or working.full_disk(self._ground, served.place)
         if problem:
-            self._reporter.say("up.cannot_dispatch", project=served.project["key"], reason=problem)
-            self._nothing[served.project["key"]] = problem
+            self._reporter.say("up.cannot_dispatch", project=key, reason=problem)
+            self._stuck[key] = problem
             return
+        self._stuck.pop(key, None)
         while True:
+            ready = self._ground.store.read(_any_ready, served.project["id"])
             token = self._ground.ids.token()
             claimed = self._ground.store.write(claims.claim, self._request(served, token), CAUSE)
             if not isinstance(claimed, Claimed):
-                self._nothing[served.project["key"]] = claimed.reason
+                if ready:
+                    self._stuck[key] = claimed.reason
                 return
             attempt = Attempt(self._ground, served.place, claimed, token, self._control, served.provider)
             self._runs[claimed.lease.run_id] = bridge.start(attempt.drive)
@@ -163,7 +201,7 @@ class Supervisor:
             supervised=True,
             max_live=self._options.max_agents or served.max_agents,
             path=str(served.place.root),
-            folder=served.place.repo is None,
+            folder=not served.place.is_git,
             provider=served.provider,
             budget=served.place.budget,
         )
@@ -180,19 +218,21 @@ class Supervisor:
     def _decide(self) -> None:
         if self._runs:
             return
-        if self._control.drain.is_set() or self._options.once:
+        stops = self._control.drain.is_set() or self._options.once
+        if stops or (self._options.until_idle and all(self._idle(served) for served in self._served)):
+            self._swept_at = None
+            self._sweep(self._ground.clock.now())
             self.done = True
-        elif self._options.until_idle:
-            self.done = all(self._idle(served) for served in self._served)
 
     def _idle(self, served: Served) -> bool:
-        state = self._ground.store.read(_idleness, served.project["id"])
-        if state["live"]:
+        if served.problem():
+            return True  # only a person changes that
+        state = self._ground.store.read(_idleness, served.project["id"], served.provider)
+        if state["live"] or self._soon(state["timer"]):
             return False
-        if state["claimable"] and not served.problem() and served.project["key"] in self._nothing:
-            # Ready, yet the claim said no: held, or not served here. Only time or a person changes that.
-            return not self._soon(state["hold_until"])
-        return not state["claimable"] and not self._soon(state["timer"])
+        # Ready, yet the claim said no: held, or not served here. Only time or a person changes that.
+        stuck = served.project["key"] in self._stuck and not self._soon(state["hold_until"])
+        return stuck or not state["claimable"]
 
     def _soon(self, instant: int | None) -> bool:
         return instant is not None and instant <= self._ground.clock.now() + self._options.max_wait_ms
@@ -229,14 +269,25 @@ def _next_timer(tx: Transaction, project_id: str) -> int | None:
     return row["not_before"] if row else None
 
 
-def _idleness(tx: Transaction, project_id: str) -> Row:
-    holds = [hold["until"] for hold in tx.all("hold_list", now=tx.now) if hold["scope_id"] == project_id]
+def _any_ready(tx: Transaction, project_id: str) -> bool:
+    return tx.one("issue_any_ready", project=project_id, one=1) is not None
+
+
+def _idleness(tx: Transaction, project_id: str, provider: str) -> Row:
+    holds = [hold["until"] for hold in tx.all("hold_active", project=project_id, provider=provider, now=tx.now)]
     return {
         "live": bool(tx.all("run_live", project=project_id, most=1)),
-        "claimable": tx.one("issue_any_ready", project=project_id, one=1) is not None,
+        "claimable": _any_ready(tx, project_id),
         "timer": _next_timer(tx, project_id),
-        "hold_until": min((until for until in holds if until is not None), default=None),
+        # All of them must be over; one without an end is a person's to lift.
+        "hold_until": max(holds) if holds and None not in holds else None,
     }
+
+
+def _passes(problem: errors.HarnessError) -> bool:
+    """Return whether a problem with the ledger may be gone at the next try."""
+    passing = type(problem) is errors.StoreUnavailable or isinstance(problem, errors.StoreFull)
+    return passing or isinstance(problem, errors.TryAgain)
 
 
 def _leftover(tx: Transaction, project_id: str) -> Row:

@@ -22,7 +22,8 @@ def sqlite_path(url: str) -> Path | None:
         path = Path(url.removeprefix(SQLITE)).expanduser()
         if not path.is_absolute():
             raise errors.BadUsage(
-                f"{url} must name an absolute path", hint="an absolute path makes four slashes: sqlite:////srv/harness.sqlite"
+                f"{url} must name an absolute path",
+                hint="an absolute path makes four slashes: sqlite:////srv/harness.sqlite",
             )
         return path
     if url.startswith(POSTGRES):

@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 150_000
 TRIES = 8
+ASKED = 20
+"""How often a restarting server is asked what became of a commit, up to the pool's 30 s each time."""
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
 _BEGIN_WRITE: LiteralString = f"BEGIN; SELECT {_CLOCK}, pg_current_xact_id()::text AS number"
 _BEGIN_READ: LiteralString = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {_CLOCK}, '' AS number"
+
+# A number the server has not given out yet belongs to a transaction that a crash wiped away.
+_STATUS: LiteralString = """
+SELECT CASE WHEN %(number)s::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+    THEN pg_xact_status(%(number)s::text::xid8) ELSE 'aborted' END AS status"""
+_APPENDED: LiteralString = """
+SELECT 1 AS there FROM events WHERE subject_id = %(subject_id)s AND subject_seq = %(subject_seq)s AND hash = %(hash)s"""
 
 Connection = psycopg.Connection[Row]
 
@@ -40,6 +49,7 @@ class PostgresTransaction:
         self._ids = ids
         self.now = now
         self.woken = False
+        self.appended: Mapping[str, Value] | None = None
 
     def wake(self) -> None:
         """See Transaction."""
@@ -59,6 +69,8 @@ class PostgresTransaction:
 
     def run(self, name: str, /, **values: Value) -> int:
         """See Transaction."""
+        if name == "event_insert":
+            self.appended = values
         return self._connection.execute(self._texts[name], values, prepare=True).rowcount
 
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
@@ -107,7 +119,7 @@ class PostgresStore:
                     result = command(tx, *args, **kwargs)
                     if tx.woken:
                         connection.execute("NOTIFY harness_changed")
-                    self._commit(connection, number)
+                    self._commit(connection, tx, number)
                     return result
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
                 if attempt == TRIES:
@@ -142,24 +154,31 @@ class PostgresStore:
         now = row["now"] if self._clock is None else self._clock.now()
         return PostgresTransaction(connection, self._texts, now, self._ids), row["number"]
 
-    def _commit(self, connection: Connection, number: str) -> None:
+    def _commit(self, connection: Connection, tx: PostgresTransaction, number: str) -> None:
         """Commit; when the connection breaks while committing, ask the server what became of it."""
         try:
             connection.execute("COMMIT")
         except psycopg.OperationalError as problem:
-            if not self._was_committed(number):
+            if not self._was_committed(number, tx.appended):
                 raise errors.StoreUnavailable("the connection broke, nothing was written") from problem
 
-    def _was_committed(self, number: str) -> bool:
-        for attempt in range(1, TRIES + 1):
+    def _was_committed(self, number: str, appended: Mapping[str, Value] | None) -> bool:
+        """Return whether our transaction is in the database.
+
+        A server that crashed may give the number of a transaction it forgot to another one, so what the transaction
+        appended decides; the number only tells when it is over. Not knowing is an error that nobody retries.
+        """
+        for _ in range(ASKED):
             try:
                 with self._pool.connection() as connection:
-                    row = connection.execute("SELECT pg_xact_status(%s::text::xid8) AS status", (number,)).fetchone()
-                    if row is not None and row["status"] != "in progress":
-                        return bool(row["status"] == "committed")
+                    row = connection.execute(_STATUS, {"number": number}).fetchone()
+                    if row is not None and row["status"] == "in progress":
+                        connection.execute("SELECT pg_sleep(0.1)")
+                        continue
+                    if appended is None:
+                        return row is not None and row["status"] == "committed"
+                    return connection.execute(_APPENDED, appended).fetchone() is not None
             except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
-                if attempt == TRIES:
-                    raise
                 self._opened_check()
         raise errors.StoreUnavailable("the connection broke while committing; whether it was written is not known yet")
 
@@ -180,6 +199,7 @@ class PostgresStore:
                 min_size=1,
                 max_size=self._size,
                 open=True,
+                configure=_configure,
                 timeout=30,
                 name="harness",
             )
@@ -214,6 +234,11 @@ class PostgresStore:
         if self._listening is not None:
             self._listening.close()
             self._listening = None
+
+
+def _configure(connection: Connection) -> None:
+    """A machine that stops in the middle of a transaction keeps its row locks no longer than a busy SQLite file waits."""
+    connection.execute("SET idle_in_transaction_session_timeout = '30s'")
 
 
 def connect(url: str) -> Connection:

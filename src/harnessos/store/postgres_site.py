@@ -38,6 +38,10 @@ def create(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> b
         meta = _meta(connection)
         if meta is not None and int(meta.get("schema", "0")) >= schema.SCHEMA:
             return False
+        if meta is not None and _complete(connection):
+            # A ledger that was whole once is only changed by an upgrade, on purpose.
+            versions = (int(meta.get(name, "0")) for name in ("schema", "min_reader", "min_writer"))
+            schema.check_version(without_password(url), *versions, write=True)
         if meta is None:
             _refuse_foreign(connection, url)
             with connection.transaction():
@@ -45,6 +49,11 @@ def create(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> b
                     connection.execute(_text(statement))
         _migrate(connection, url, clock or SystemClock(), ids or SystemIds())
         return meta is None
+
+
+def _complete(connection: Connection) -> bool:
+    row = connection.execute("SELECT to_regclass('attention') IS NOT NULL AS there").fetchone()
+    return row is not None and bool(row["there"])
 
 
 def _refuse_foreign(connection: Connection, url: str) -> None:

@@ -50,25 +50,57 @@ def look(path: Path) -> Seen:
     if path.stat().st_size == 0:
         return Seen(Kind.EMPTY)
     with spoken(path):
-        connection = connect(path, read_only=True)
+        ours = _is_ours(path)
+        connection = connect(path, read_only=True) if ours else _untouched(path)
         try:
-            return _recognise(connection)
+            return _versions(connection) if ours else _stranger(path, connection)
         finally:
             connection.close()
 
 
-def _recognise(connection: apsw.Connection) -> Seen:
-    number = next(connection.execute("PRAGMA application_id"))[0]
-    version = int(next(connection.execute("PRAGMA user_version"))[0])
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if number == schema.APPLICATION_ID and "meta" in tables:
-        meta = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta")}
-        return Seen(Kind.LEDGER, version, int(meta.get("min_reader", 0)), int(meta.get("min_writer", 0)))
-    if number == schema.APPLICATION_ID:
+def _is_ours(path: Path) -> bool:
+    """Read the file's header ourselves: SQLite leaves files beside a database in WAL mode that it only looked at."""
+    try:
+        with path.open("rb") as handle:
+            header = handle.read(100)
+    except OSError as problem:
+        raise errors.StoreUnavailable(
+            f"{path} cannot be read: {problem.strerror}", hint="check the owner and mode of the file and its folder"
+        ) from problem
+    if not header.startswith(b"SQLite format 3\0"):
+        raise errors.StoreForeign(f"{path} is not a SQLite file")
+    return int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
+
+
+def _untouched(path: Path) -> apsw.Connection:
+    """Open another program's file so that nothing is written in it or beside it; its WAL is not read."""
+    from urllib.parse import quote
+
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"file:{quote(str(path))}?immutable=1", flags=flags)
+
+
+def _versions(connection: apsw.Connection) -> Seen:
+    version = _number(connection, "user_version")
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchall():
         return Seen(Kind.LEDGER, 0)
-    if {"runs", "leases"} <= tables and 2 <= version <= 5:
+    meta = {str(name): str(value) for name, value in connection.execute("SELECT name, value FROM meta")}
+    return Seen(Kind.LEDGER, version, int(meta.get("min_reader", 0)), int(meta.get("min_writer", 0)))
+
+
+def _stranger(path: Path, connection: apsw.Connection) -> Seen:
+    version = _number(connection, "user_version")
+    names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if {"runs", "leases"} <= names and 2 <= version <= 5:
         return Seen(Kind.EARLIER, version)
-    return Seen(Kind.FOREIGN if tables else Kind.EMPTY, version)
+    # What another program has written may still lie in its WAL only.
+    empty = not names and not path.with_name(path.name + "-wal").exists()
+    return Seen(Kind.EMPTY if empty else Kind.FOREIGN, version)
+
+
+def _number(connection: apsw.Connection, pragma: str) -> int:
+    (value,) = next(connection.execute(f"PRAGMA {pragma}"))
+    return int(str(value))
 
 
 def check(path: Path, *, write: bool) -> None:
@@ -167,7 +199,9 @@ def _migrate(path: Path, clock: Clock, ids: Ids, stop_after: Callable[[int], Non
     """Apply the migrations that are missing, each in a transaction of its own that also records it."""
     connection = connect(path)
     try:
-        done = {number: str(checksum) for number, checksum in connection.execute("SELECT number, checksum FROM migrations")}
+        done = {
+            number: str(checksum) for number, checksum in connection.execute("SELECT number, checksum FROM migrations")
+        }
         for step in schema.migrations("sqlite"):
             if step.number in done:
                 _same(path, step, done[step.number])

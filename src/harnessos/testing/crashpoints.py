@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from typing import Concatenate
+from typing import TYPE_CHECKING, Concatenate
 
-from harnessos.store.transaction import P, Row, Store, T, Transaction, Value
+if TYPE_CHECKING:
+    from harnessos.store.transaction import P, Row, Store, T, Transaction, Value
 
 Hook = Callable[[str], object]
 """Hears where the work stands: `command begun`, `command before run_claim`, `command before commit`, `command after commit`."""

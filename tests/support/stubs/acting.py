@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 SAYS = os.environ.get("STUB_SAYS", "")
-TALK = "I read error 429: rate limit exceeded, usage limit reached, try again in 5 hours"
+TALK = "I read error 429: rate limit exceeded, usage limit reached, the model is overloaded, try again in 5 hours"
 RESET = int(time.time()) + 3600
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harnessos.app import registering
 from harnessos.app.harness import harness
+from harnessos.settings import without_password
 
 if TYPE_CHECKING:
     from harnessos.app.registering import Registered
@@ -19,10 +20,15 @@ def init(call: Call) -> None:
     args = call.args
     found = registering.look(Path(args.path))
     here = harness(args.store, call.harness.environ, found.root, "init")
+    if args.dry_run:
+        plan = registering.preview(here, found, args.key, workflow=args.workflow)
+        call.out.show({"would": plan}, "\n".join(f"would {line}" for line in plan) or "nothing would change")
+        return
     done = registering.register(here, found, args.key, args.name, force=args.force)
     here.close()
     workflow = registering.write_workflow(found.root) if args.workflow else None
-    _notes(call.out, done, workflow, wanted=args.workflow)
+    password = here.settings.store_url != without_password(here.settings.store_url)
+    _notes(call.out, done, workflow, wanted=args.workflow, password=password)
     project, place = done.project, done.registration
     call.out.show(
         {
@@ -39,7 +45,7 @@ def init(call: Call) -> None:
     )
 
 
-def _notes(out: Output, done: Registered, workflow: Path | None, *, wanted: bool) -> None:
+def _notes(out: Output, done: Registered, workflow: Path | None, *, wanted: bool, password: bool) -> None:
     """Say what was written, on standard error."""
     place = done.registration
     if done.store.created:
@@ -47,6 +53,8 @@ def _notes(out: Output, done: Registered, workflow: Path | None, *, wanted: bool
     if done.store.upgraded:
         out.note(f"upgraded the ledger {place.store}" + (f"; backup: {done.store.backup}" if done.store.backup else ""))
     out.note(f"{'created' if done.created else 'joined'} the project {place.project_key}")
+    if password:
+        out.note("its password is not stored: keep it in PGPASSWORD, ~/.pgpass or HARNESS_STORE")
     if done.earlier != place:
         out.note(f"wrote {place.file}")
     if wanted:

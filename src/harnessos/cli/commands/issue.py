@@ -41,8 +41,7 @@ def reopen(call: Call) -> None:
 def approve(call: Call) -> None:
     """Decide an approval."""
     args = call.args
-    decided = (args.issue, args.name, args.state, args.note, call.harness.cause)
-    _show(call, operating.change(call.harness, operations.approve, *decided))
+    _show(call, operating.approve(call.harness, args.issue, args.name, args.state, args.note))
 
 
 def _show(call: Call, issue: Row) -> None:

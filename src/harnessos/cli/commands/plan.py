@@ -15,7 +15,7 @@ def check(call: Call) -> None:
     """Read a plan and say that it is right; what is wrong is an error that lists everything."""
     from harnessos.plans.read import read_plan
 
-    plan = read_plan(Path(call.args.file))
+    plan = read_plan(Path(call.args.file), call.out.progress("reading"))
     document = {"valid": True, "milestones": len(plan.milestones), "issues": len(plan.issues)}
     call.out.show(
         document, f"{call.args.file} is right: {len(plan.issues)} issues in {len(plan.milestones)} milestones"
@@ -24,7 +24,8 @@ def check(call: Call) -> None:
 
 def apply(call: Call) -> None:
     """Write a plan into the ledger."""
-    done, warnings = planning.apply_file(call.harness, Path(call.args.file), call.args.project, call.args.campaign)
+    args, progress = call.args, call.out.progress("reading")
+    done, warnings = planning.apply_file(call.harness, Path(args.file), args.project, args.campaign, progress)
     for warning in warnings:
         call.out.note(f"warning: {warning}")
     skipped = [{"identifier": identifier, "reason": reason} for identifier, reason in done.skipped]

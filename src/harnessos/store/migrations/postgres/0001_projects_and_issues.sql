@@ -167,7 +167,7 @@ CREATE INDEX issues_waiting_files ON issues (parked_by) WHERE parked = 2;
 CREATE INDEX issues_due ON issues (project_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX issues_milestone ON issues (milestone_id, status, id);
 CREATE INDEX issues_status ON issues (project_id, status, number);
-CREATE INDEX issues_promotable ON issues (milestone_id, id)
+CREATE INDEX issues_promotable ON issues (milestone_id, status, id)
     WHERE status = 'pending' AND unmet = 0 AND broken = 0 AND approvals_open = 0;
 CREATE INDEX issues_recovery ON issues (project_id, claim_rank, id) WHERE status = 'ready' AND breaks > 0;
 CREATE UNIQUE INDEX issues_plan ON issues (project_id, plan_key, milestone_id, key) WHERE plan_key IS NOT NULL;

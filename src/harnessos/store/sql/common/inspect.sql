@@ -189,10 +189,6 @@ ORDER BY created_at, subject_id LIMIT :most;
 -- A scope's breaker.
 SELECT scope_kind, scope_id, state, reason, opened_at FROM breakers WHERE scope_kind = :scope_kind AND scope_id = :scope;
 
--- name: inspect_artifacts
--- A page of the files an issue's runs produced.
-SELECT * FROM artifacts WHERE run_id = :run AND id > :after ORDER BY id LIMIT :most;
-
 -- name: inspect_verdicts
 -- The newest verdicts of an issue, newest first.
 SELECT id, run_id, turn, verdict, subject, reason, created_at FROM verdicts

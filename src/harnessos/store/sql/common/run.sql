@@ -151,7 +151,7 @@ SELECT salvage_ref, id FROM runs WHERE issue_id = :issue AND salvage_ref IS NOT 
 -- name: run_adopt
 -- A new process takes over a live run whose watcher is dead, under the same epoch.
 UPDATE runs SET machine_id = :machine_id, boot_id = :boot_id, pid = :pid, pid_started = :pid_started,
-    heartbeat_at = :now, expires_at = :now + ttl_ms, verifier = NULL
+    token_hash = :token_hash, heartbeat_at = :now, expires_at = :now + ttl_ms, verifier = NULL
 WHERE id = :run AND epoch = :epoch AND live = 1 AND pid = :seen_pid AND pid_started = :seen_started
     AND boot_id = :seen_boot;
 

@@ -1,0 +1,158 @@
+"""The end of a session: finished work is verified in the calling process, or handed back, or given up.
+
+In a supervised run the same calls only record what the agent asks for; the supervisor acts after its process ended.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from harnessos import errors, worktrees
+from harnessos.dispatch import place as places
+from harnessos.dispatch import settlement, verification, working
+from harnessos.dispatch.renewing import Renewing
+from harnessos.dispatch.sessions import find_run
+from harnessos.kernel import runs
+from harnessos.kernel.ending import Closing
+from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.verdict import Step
+from harnessos.worktrees.repository import head_of
+
+if TYPE_CHECKING:
+    from harnessos.dispatch.ground import Ground
+    from harnessos.dispatch.place import Place
+    from harnessos.kernel.events import Cause
+    from harnessos.model.run import Lease
+    from harnessos.store.transaction import Row, Transaction
+
+
+class Closed(NamedTuple):
+    """How a close went. `verdict` None: nothing was judged (failed, released, or only recorded for the supervisor)."""
+
+    verdict: str | None
+    phase: str
+    reason: str
+    issue: Row
+    run: Row
+
+
+def close(
+    ground: Ground,
+    token: str,
+    outcome: str,
+    *,
+    commit: str | None = None,
+    checkout: Path | None = None,
+    reason: str = "",
+    task_fault: bool = False,
+) -> Closed:
+    """End a session: `finished` asks for the verdict, `failed` gives up, `released` hands the issue back.
+
+    `checkout` is where the work lies (the caller's folder) when the harness made no worktree. After `rejected` the
+    session stays open: mend, commit, close again.
+    """
+    run = find_run(ground, token)
+    lease, cause = runs.lease_of(run), runs.cause_of(run, "session.close")
+    if not run["live"]:
+        runs.lost(lease)
+    if outcome != "finished":
+        fault = Outcome.TASK_FAULT if task_fault else Outcome.AGENT_FAULT
+        end = Ended(Outcome.RELEASED if outcome == "released" else fault, reason)
+        if run["supervised"]:
+            return _ask(ground, lease, run, f"{end.outcome.value}:{reason}", None, cause)
+        place = _place_of(ground, run)
+        issue = settlement.finish(ground, lease, end, cause, Closing(salvage_ref=_keep(ground, place, run)))
+        after = find_run(ground, token)
+        # Where the caller still stands in it, a later sweep removes it.
+        working.clear(ground, place, after)
+        return Closed(None, "ended", reason, issue, after)
+    place = _place_of(ground, run)
+    subject = _subject(place, run, commit, checkout)
+    if run["supervised"]:
+        return _ask(ground, lease, run, "finished", subject, cause)
+    return _verify(ground, place, lease, run, subject, cause)
+
+
+def _ask(ground: Ground, lease: Lease, run: Row, request: str, commit: str | None, cause: Cause) -> Closed:
+    ground.store.write(runs.ask, lease, request, commit, cause)
+    issue = ground.store.read(_issue, lease.issue_id)
+    return Closed(None, run["phase"], "recorded; the supervisor acts when this process has ended", issue, run)
+
+
+def _issue(tx: Transaction, issue_id: str) -> Row:
+    row = tx.one("issue_by_id", id=issue_id)
+    assert row is not None
+    return row
+
+
+def _place_of(ground: Ground, run: Row) -> Place:
+    return places.find(ground, ground.store.read(_project, run["project_id"]))
+
+
+def _project(tx: Transaction, project_id: str) -> Row:
+    row = tx.one("project_by_id", id=project_id)
+    assert row is not None
+    return row
+
+
+def _keep(ground: Ground, place: Place, run: Row) -> str | None:
+    return working.keep(ground, place, run) if run["worktree"] and Path(run["worktree"]).is_dir() else None
+
+
+def _subject(place: Place, run: Row, commit: str | None, checkout: Path | None) -> str | None:
+    """Return the commit to judge: the one named, or HEAD of a clean checkout; None for a plain folder."""
+    if not place.is_git:
+        return None
+    folder = Path(run["worktree"]) if run["worktree"] else checkout or place.root
+    if commit is not None:
+        found = worktrees.resolve(place.repo, commit)
+        if not worktrees.has_commit(place.repo, found):
+            raise errors.Refused(
+                f"{commit} is not in the repository {place.repo.root}", hint="push or fetch it there first"
+            )
+        return found
+    state = worktrees.status(folder)
+    if not state.clean:
+        left = (*state.staged, *state.unstaged, *state.untracked)
+        raise errors.Refused(
+            f"{folder} has changes that are not committed: {', '.join(left[:5])}",
+            hint="commit them (or remove them), then close again; --commit SHA names a commit",
+        )
+    found = head_of(folder).commit
+    if not worktrees.has_commit(place.repo, found):
+        raise errors.Refused(
+            f"{found} is not in the repository {place.repo.root}", hint="--commit SHA, or work in its worktree"
+        )
+    return found
+
+
+def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str | None, cause: Cause) -> Closed:
+    case = verification.case_of(ground, place, lease, subject)
+    seen = run["verifier"]
+    if seen is not None and not verification.verifier_is_dead(seen):
+        raise errors.Busy(
+            "this run is being verified already", hint="`harness session show --wait` waits for the verdict"
+        )
+    name = verification.verifier_name(ground)
+    if not ground.store.write(runs.start_verifying, lease, case.subject, name, seen, cause):
+        raise errors.Busy(
+            "this run is being verified already", hint="`harness session show --wait` waits for the verdict"
+        )
+    with Renewing(ground, lease) as lease_lost:
+        judged = verification.judge(ground, case, cause, lease_lost)
+        if judged is None:
+            runs.lost(lease)
+        closing = Closing(budget=place.budget, salvage_ref=_keep(ground, place, run))
+        settled = settlement.settle(ground, judged, cause, closing)
+    after = ground.store.read(_run, run["id"])
+    issue = settled.issue or ground.store.read(_issue, lease.issue_id)
+    if settled.step is Step.DONE:
+        working.clear(ground, place, after)
+    return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
+
+
+def _run(tx: Transaction, run_id: str) -> Row:
+    row = tx.one("run_by_id", id=run_id)
+    assert row is not None
+    return row

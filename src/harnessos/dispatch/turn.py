@@ -1,0 +1,186 @@
+"""One turn of a supervised run: the agent is prompted, started, watched to its end, and its end is understood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harnessos import processes
+from harnessos.dispatch import prompting
+from harnessos.dispatch.place import Place, rules_of
+from harnessos.dispatch.watching import Control, Limits, Watch, Watched
+from harnessos.files import atomic_write
+from harnessos.kernel import budgets, runs
+from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
+from harnessos.model.run import Holder, Lease
+from harnessos.runners import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harnessos.dispatch.ground import Ground
+    from harnessos.kernel.events import Cause
+    from harnessos.model import budget
+    from harnessos.model.gate import Gate
+    from harnessos.store.transaction import Row, Transaction
+
+PORTS_EACH = 100
+FIRST_PORT = 20_000
+_KILL_GRACE_S = 5.0
+
+
+class Turn(NamedTuple):
+    """What a turn came to. `ended` None: verify; `usd` and `tokens` are what the runner reported of this turn."""
+
+    ended: Ended | None
+    usd: int | None = None
+    tokens: int | None = None
+
+
+class Agent:
+    """The agent of one run: what its turns share. `slot` gives the run its ports."""
+
+    def __init__(
+        self, ground: Ground, place: Place, lease: Lease, token: str, slot: int | None, control: Control, cause: Cause
+    ) -> None:
+        assert place.workflow is not None
+        self._ground = ground
+        self._place = place
+        self._workflow = place.workflow
+        self._lease = lease
+        self._token = token
+        self._slot = slot
+        self._control = control
+        self._cause = cause
+        self._folder = ground.run_folder(lease.run_id)
+        self._child: processes.Child | None = None
+
+    def refused(self, run: Row, issue: Row) -> Ended | None:
+        """Return why no further turn may begin, None when one may."""
+        limits = budgets.limits_of(issue, self._place.budget)
+        most = min(filter(None, (limits.turns, self._workflow.agent.max_turns)), default=None)
+        if most is not None and run["turns"] >= most:
+            return Ended(Outcome.AGENT_FAULT, f"not finished after {run['turns']} turns")
+        if self._control.drain.is_set():
+            return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
+        return None
+
+    def take_turn(self, run: Row, issue: Row, folder: Path, rejection: str | None) -> Turn:
+        """Run the agent once. LeaseLost when the lease was over by its end; its tree is dead in any case."""
+        files = self._prompt(run, issue, run["turns"] + 1, rejection)
+        try:
+            watch = self._watch(run, folder, files, budgets.limits_of(issue, self._place.budget))
+        finally:
+            self.kill()
+        if watch.how is Watched.LOST:
+            runs.lost(self._lease)
+        if watch.how is not Watched.EXITED:
+            return Turn(_ended_by(watch, self._ground.clock.now()))
+        assert watch.exit_code is not None
+        return self.understand(watch.exit_code, files)
+
+    def kill(self) -> None:
+        """End everything the run ever started."""
+        group = self._child.identity if self._child else None
+        processes.kill_run(self._lease.run_id, grace=_KILL_GRACE_S, group=group)
+
+    def _prompt(self, run: Row, issue: Row, turn: int, rejection: str | None) -> command.TurnFiles:
+        files = command.files_of(self._folder, turn)
+        gates = self._ground.store.read(_gates, self._place, issue)
+        known = self._ground.store.read(prompting.background_of, issue, run["id"], gates)
+        text = prompting.render(self._workflow, self._place, run, issue, known, turn, rejection)
+        atomic_write(files.prompt, text.encode(), 0o600)
+        return files
+
+    def _watch(self, run: Row, folder: Path, files: command.TurnFiles, limits: budget.Limits) -> Watch:
+        runner, now = self._workflow.harness.runner, self._ground.clock.now()
+        assert runner is not None
+        env = self._environment(run, folder, files)
+        self._child = command.start(
+            runner.argv or runner.shell or "", cwd=folder, env=env, run_id=run["id"], files=files
+        )
+        self._ground.store.write(runs.launch, self._lease, Holder(*self._child.identity), self._cause)
+        left = None if run["cap_at"] is None else max(1.0, (run["cap_at"] - now) / 1000)
+        watch = Watch(
+            self._ground,
+            self._lease,
+            self._child,
+            Limits(command.STALL_S, left, limits.output_bytes),
+            (files.stdout, files.stderr),
+            self._control,
+        )
+        watch.how = watch.until_end()
+        if watch.how is Watched.EXITED and watch.exit_code is not None:
+            command.record_exit(files, watch.exit_code)
+        return watch
+
+    def _environment(self, run: Row, folder: Path, files: command.TurnFiles) -> dict[str, str]:
+        store = self._ground.store
+        return command.environment(
+            self._ground.environ,
+            self._workflow.harness.env,
+            {
+                "RUN_ID": run["id"],
+                "PROJECT": self._place.project["key"],
+                "ISSUE": self._ground.store.read(_identifier, self._lease),
+                "ATTEMPT": run["attempt"],
+                "TURN": run["turns"] + 1,
+                "WORKTREE": str(folder),
+                "PROMPT_FILE": str(files.prompt),
+                "EVIDENCE_DIR": str(self._folder),
+                "SESSION_TOKEN": self._token,
+                "PORT_BASE": FIRST_PORT + PORTS_EACH * (self._slot or 0),
+                "HOME": str(self._ground.home),
+                "STORE": store.url if store.dialect == "sqlite" else None,
+            },
+        )
+
+    def understand(self, exit_code: int, files: command.TurnFiles) -> Turn:
+        """Say what the end of the agent's process means: a close it asked for counts more than its exit code."""
+        now = self._ground.clock.now()
+        report = command.report(exit_code, files, now, self._lease.run_id)
+        asked = self._ground.store.read(_asked, self._lease)
+        ended = report.ended
+        if asked == "finished":
+            ended = None
+        elif asked:
+            outcome, _, reason = asked.partition(":")
+            ended = Ended(Outcome(outcome), reason or "the agent said so")
+            if ended.outcome is Outcome.RELEASED:
+                ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
+        return Turn(ended, report.usd, report.tokens)
+
+
+def _ended_by(watch: Watch, now: int) -> Ended:
+    match watch.how:
+        case Watched.STALLED:
+            return Ended(Outcome.AGENT_FAULT, f"stalled: no progress for {command.STALL_S / 60:g} minutes")
+        case Watched.WALL:
+            return Ended(Outcome.AGENT_FAULT, "it reached the wall-time cap of a run")
+        case Watched.OUTPUT:
+            return Ended(Outcome.AGENT_FAULT, "it wrote more output than a run may")
+        case Watched.STOPPED:
+            return stopped(watch.stop_reason, now)
+        case _:
+            return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
+
+
+def stopped(reason: str, now: int) -> Ended:
+    """Return the end of a run that somebody asked to stop: no attempt, and not started again at once."""
+    return Ended(Outcome.RELEASED, f"stopped: {reason}", reset_at=now + BACKOFF_MOST_MS)
+
+
+def _gates(tx: Transaction, place: Place, issue: Row) -> tuple[Gate, ...]:
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    assert campaign is not None
+    return rules_of(place, campaign, issue).gates
+
+
+def _identifier(tx: Transaction, lease: Lease) -> str:
+    row = tx.one("issue_by_id", id=lease.issue_id)
+    assert row is not None
+    return str(row["identifier"])
+
+
+def _asked(tx: Transaction, lease: Lease) -> str:
+    row = tx.one("run_watch", run=lease.run_id)
+    return str(row["close_request"] or "") if row else ""
