@@ -16,8 +16,12 @@ from bench.report import Bench, Result
 RESULTS = Path(__file__).resolve().parent / "results"
 BENCHMARKS = {
     "Q1": "q01_lifecycles",
+    "Q2": "q02_large_ledgers",
+    "Q3": "q03_unroutable",
     "Q4": "q04_postgres",
     "Q5": "q05_startup",
+    "Q7": "q07_import",
+    "Q10": "q10_supervised_runs",
 }
 ROUNDS = 9
 

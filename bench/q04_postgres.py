@@ -26,7 +26,7 @@ MARK = "%s"
 
 def run(bench: Bench) -> Result:
     """Measure one process at three sizes, then 1, 2, 4 and 8 processes on one ledger."""
-    sizes = bench.pick((50, 200, 800), (4, 8, 16))
+    sizes = bench.pick((25, 100, 400), (4, 8, 16))
     rows, costs, data = [], [], {}
     target = Sample(0, 0, 0)
     with Cluster(fsync=not bench.quick) as cluster:
@@ -136,7 +136,7 @@ def _check(cluster: Cluster, template: str, life: list[Step]) -> None:
 
 def _crews(bench: Bench, cluster: Cluster) -> tuple[Sample, dict[int, list[float]]]:
     """Return 8 processes' rate over one's, and the lifecycles a second of every crew, round by round."""
-    each = 8 if bench.quick else 200
+    each = 8 if bench.quick else 160
     sizes = [1, 2] if bench.quick else [1, 2, 4, CREW]
     template = _template(cluster, each + CREW)
     rates: dict[int, list[float]] = {crew: [] for crew in sizes}

@@ -26,6 +26,16 @@ def find_common_dir(path: Path) -> Path | None:
         return None
 
 
+def branch_tip(common: Path, branch: str) -> str | None:
+    """Return the commit a branch is at, from its loose or packed ref; None where only git itself could tell."""
+    name = f"refs/heads/{branch}"
+    found = _first_text(common / name)
+    if not found:
+        packed = _text(common / "packed-refs")
+        found = next((line.split(" ")[0] for line in packed.split("\n") if line.endswith(" " + name)), "")
+    return found if len(found) in (40, 64) and set(found) <= set("0123456789abcdef") else None
+
+
 def _search(folder: Path) -> Path | None:
     if not folder.is_dir():
         folder = folder.parent
@@ -66,8 +76,12 @@ def _is_git_dir(folder: Path) -> bool:
 
 
 def _first_text(file: Path) -> str:
+    return _text(file, _POINTER_LIMIT).rstrip("\r\n")
+
+
+def _text(file: Path, limit: int = -1) -> str:
     try:
         with file.open("rb") as stream:
-            return stream.read(_POINTER_LIMIT).decode("utf-8", "surrogateescape").rstrip("\r\n")
+            return stream.read(limit).decode("utf-8", "surrogateescape")
     except OSError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.support.ledger import BY_OPERATOR, DAY, HOUR, MINUTE, Ledger, draft, 
 RAISE = Rule("deadline_breached", "raise_priority", 0, "the client waits")
 
 
-def _late(ledger: Ledger, name: str = "a", **fields: object) -> None:
+def _late(ledger: Ledger, name: str = "a", **fields: Any) -> None:
     ledger.plan(draft(name, deadline_at=ledger.clock.now() + HOUR, **fields), "other")
     ledger.clock.advance(HOUR)
 

@@ -23,14 +23,12 @@ from harnessos.model.verdict import Decision, GateResult, Verdict
 from harnessos.store.transaction import Row, Transaction
 from tests.support.ledger import BY_OPERATOR, COMMIT, ELSEWHERE, HERE, HOUR, MINUTE, SECOND, Ledger
 
-TABLES = ("event_after", "run_all_of", "checkpoint_of_issue")
-
 # The whole kernel, by inspection
 
 
 def _fenced() -> dict[str, Callable[..., object]]:
     """Every public function of the kernel that acts under a lease."""
-    found = {}
+    found: dict[str, Callable[..., object]] = {}
     for module in pkgutil.iter_modules(harnessos.kernel.__path__):
         room = importlib.import_module(f"harnessos.kernel.{module.name}")
         for name, function in inspect.getmembers(room, inspect.isfunction):
@@ -164,7 +162,13 @@ def test_new_claim_resets_heartbeat_and_progress(ledger: Ledger) -> None:
     assert ledger.run(first)["outcome"] == "lost"
 
 
-test_i08_a_new_claim_resets_its_signs_of_life = test_new_claim_resets_heartbeat_and_progress
+def test_i08_a_fresh_claim_is_not_reaped_for_the_silence_of_the_last(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.claim("a")
+    ledger.clock.advance(3 * SESSION_TTL_MS)
+    ledger.claim("a", by="second") if ledger.reap() else None
+    assert ledger.reap() == []
+    assert ledger.status("a") == "in_progress"
 
 
 def test_heartbeat_runs_while_model_is_in_a_40_minute_tool_call(ledger: Ledger) -> None:

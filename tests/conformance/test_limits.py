@@ -147,7 +147,7 @@ def test_no_unbounded_default(ledger: Ledger, amount: str) -> None:
 
 
 def test_i05_zero_is_not_infinity(ledger: Ledger) -> None:
-    ledger.plan("a")
+    ledger.plan("a", "b")
     ledger.cap("runs", "1")
     with pytest.raises(errors.BadContent):
         ledger.cap("runs", "0")

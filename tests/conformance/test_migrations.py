@@ -76,7 +76,7 @@ def _shape(url: str) -> Shape:
 
 def _age(url: str, number: int) -> None:
     """Leave a ledger as it was after migration `number`."""
-    steps = [step for step in schema.migrations("sqlite" if url.startswith("sqlite") else "postgres")]
+    steps = schema.migrations("sqlite" if url.startswith("sqlite") else "postgres")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "migrations", lambda dialect: steps[:number])
         create_store(url)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from harnessos import errors
-from harnessos.kernel import issues, operations, settling
+from harnessos.kernel import evidence, issues, operations, runs, settling
+from harnessos.kernel.ending import Closing
 from harnessos.model.issue import MOVES, Status, check_move
 from harnessos.model.outcome import Outcome
+from harnessos.model.verdict import Verdict
 from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
-from tests.support.ledger import BY_OPERATOR, COMMIT, Closing, Ledger, agent, approval, draft
+from tests.support.ledger import BY_OPERATOR, COMMIT, HERE, Ledger, agent, approval, draft
 
 LEGAL = {
     "pending": {"ready", "done", "blocked", "cancelled"},
@@ -208,34 +210,27 @@ def test_restart_refuses_closed_task(ledger: Ledger) -> None:
     before = ledger["a"]
     with pytest.raises(errors.IllegalMove, match="done"):
         ledger.ask("a")
-    assert ledger[("a")] == before
+    assert ledger["a"] == before
 
 
-test_i10_a_closed_issue_is_never_claimed_again = test_restart_refuses_closed_task
+def test_i10_a_closed_issue_is_never_started_again(ledger: Ledger) -> None:
+    ledger.plan("a", "b")
+    run = ledger.claim("a")
+    ledger.finish(run)
+    ledger.cancel("b")
+    with pytest.raises(errors.LeaseLost):
+        ledger.do(runs.launch, run.lease, HERE, ledger.cause(run))
+    assert ledger.order() == []
 
 
 def test_agent_cannot_set_done(ledger: Ledger) -> None:
     """P05: done needs a verdict that the ledger itself computed from recorded results."""
     ledger.plan("a")
     run = ledger.claim("a")
-    decision = ledger.judge(run, passed=False)
+    wished = ledger.judge(run, passed=False)._replace(verdict=Verdict.VERIFIED)
     with pytest.raises(ValueError, match="no recorded verdict"):
-        ledger.do(operations_accept, run, decision._replace(verdict=verified()), ledger)
+        ledger.do(evidence.accept, run.lease, wished, ledger.cause(run), Closing(commit=COMMIT))
     assert ledger.status("a") == "in_progress"
-
-
-def operations_accept(tx: Transaction, run: object, decision: object, ledger: Ledger) -> object:
-    """Accept with a decision of the caller's own making."""
-    from harnessos.kernel import evidence
-
-    return evidence.accept(tx, run.lease, decision, ledger.cause(run), Closing(commit=COMMIT))  # type: ignore[attr-defined,arg-type]
-
-
-def verified() -> object:
-    """The verdict an agent would like."""
-    from harnessos.model.verdict import Verdict
-
-    return Verdict.VERIFIED
 
 
 def test_evidence_for_other_commit_or_dirty_tree_is_refused(ledger: Ledger) -> None:
@@ -252,19 +247,14 @@ def test_evidence_for_other_commit_or_dirty_tree_is_refused(ledger: Ledger) -> N
 def test_the_database_itself_refuses_impossible_rows(ledger: Ledger) -> None:
     ledger.plan("a", draft("b", depends=["a"]))
 
-    def corrupt(tx: Transaction, **columns: object) -> None:
-        row = {**ledger_row(tx, ledger.identifier("b")), **columns}
+    def corrupt(tx: Transaction, /, **columns: object) -> None:
+        row = {**issues.find(tx, ledger.identifier("b")), **columns}
         names = issues._COLUMNS
         tx.run("issue_change", **{name: row[name] for name in names}, id=row["id"], seen=row["event_seq"])
 
     for columns in ({"status": "ready"}, {"status": "done"}, {"status": "blocked"}, {"status": "lost"}):
         with pytest.raises(Exception, match=r"(?i)constraint"):
             ledger.store.write(corrupt, **columns)
-
-
-def ledger_row(tx: Transaction, identifier: str) -> Row:
-    """The issue's row."""
-    return issues.find(tx, identifier)
 
 
 def test_promote_queue_normally_changes_nothing_and_says_what_it_changed(ledger: Ledger) -> None:
@@ -362,10 +352,15 @@ def test_an_agent_cancels_only_what_it_planned_itself(ledger: Ledger) -> None:
 def test_what_only_a_person_may_do_is_refused_to_an_agent_with_the_command(ledger: Ledger, verb: str) -> None:
     ledger.plan("a", metadata={"m": approval("x")})
     subject = ledger.milestone()["id"] if verb == "approve_milestone" else ledger.identifier("a")
-    arguments = {"approve": [None, "approved", ""], "reopen": ["x"], "retry": [], "block": ["operator:x"],
-                 "approve_milestone": ["x", "approved", ""]}[verb]  # fmt: skip
+    values: dict[str, list[str | None]] = {
+        "approve": [None, "approved", ""],
+        "reopen": ["x"],
+        "retry": [],
+        "block": ["operator:x"],
+        "approve_milestone": ["x", "approved", ""],
+    }
     with pytest.raises(errors.OperatorOnly) as caught:
-        ledger.do(getattr(operations, verb), subject, *arguments, agent("ann"))
+        ledger.do(getattr(operations, verb), subject, *values[verb], agent("ann"))
     assert "harness " in caught.value.hint
 
 

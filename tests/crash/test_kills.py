@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 
 from harnessos.store.opening import create_store, open_store, sqlite_path
@@ -102,6 +103,15 @@ def _wait_for(crew: Crew, number: int, said: int) -> None:
     eventually(lambda: len(crew.so_far(number)) >= said, within=60, what="the worker's progress")
 
 
+def _once(found: invariants.Tables, said: Sequence[Said]) -> None:
+    """Assert that all is there, and nothing but what the workers were at when they were killed is there beyond it."""
+    _all_there(found, [value for worker in said for value in worker.values])
+    acknowledged = {value[1] for worker in said for value in worker.values if value[0] == "claimed"}
+    unknown = [run["id"] for run in found["runs"] if run["id"] not in acknowledged]
+    assert len(unknown) <= len(said), "a claim was done twice"
+    assert sum(run["live"] for run in found["runs"]) <= len(said), "a run was left behind"
+
+
 def _all_there(found: invariants.Tables, acknowledged: Sequence[Any]) -> None:
     """Assert that the ledger holds every write that was acknowledged, each once."""
     runs = {run["id"]: run for run in found["runs"]}
@@ -123,10 +133,10 @@ def _all_there(found: invariants.Tables, acknowledged: Sequence[Any]) -> None:
 
 @pytest.mark.scales
 @pytest.mark.postgres
-def test_kill_9_of_the_server_loses_nothing_acknowledged_and_the_workers_go_on_by_themselves(
+def test_i15_a_killed_server_loses_nothing_acknowledged_and_the_workers_go_on_by_themselves(
     crew: Crew, tmp_path: Path
 ) -> None:
-    """I15: whoever works when the server dies works on when it is back, without being started again."""
+    """Kill -9 of every process of the server: whoever worked then works on when it is back, without being started again."""
     require_server()
     with Cluster(fsync=True) as cluster:
         cluster.start()
@@ -146,6 +156,32 @@ def test_kill_9_of_the_server_loses_nothing_acknowledged_and_the_workers_go_on_b
             os.kill(pid, signal.SIGKILL)
         said = crew.ended()
         assert [worker.code for worker in said] == [-signal.SIGKILL] * 4, [worker.values[-1:] for worker in said]
-        _all_there(invariants.check(url), [value for worker in said for value in worker.values])
+        _once(invariants.check(url), said)
         invariants.forget(url)
         store.close()
+
+
+@pytest.mark.scales
+@pytest.mark.postgres
+def test_connections_that_are_cut_again_and_again_lose_nothing_and_do_nothing_twice(
+    postgres_url: str, crew: Crew, tmp_path: Path
+) -> None:
+    """A cut between COMMIT and its answer must be told from one before: the write is neither lost nor done again."""
+    store = open_store(postgres_url)
+    project = labour.found(store, issues=20)
+    store.close()
+    workers = crew.start("tests.support.labour:live_and_work", [[postgres_url, project["id"]]] * 4, tmp_path)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        for _ in range(SCALE.cuts):
+            before = [len(crew.so_far(number)) for number in range(4)]
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s",
+                (server.info.backend_pid,),
+            )
+            for number in range(4):
+                _wait_for(crew, number, before[number] + 2)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    said = crew.ended()
+    assert [worker.code for worker in said] == [-signal.SIGKILL] * 4, [worker.values[-1:] for worker in said]
+    _once(invariants.check(postgres_url), said)

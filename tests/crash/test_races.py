@@ -189,9 +189,8 @@ def test_first_open_race_20_processes_on_a_server(database: str, crew: Crew, tmp
 
 
 @pytest.mark.scales
-def test_16_writers_for_seconds_and_zero_locked_errors_surface(
-    url: str, store: Store, crew: Crew, tmp_path: Path
-) -> None:
+def test_16_writers_60_seconds_zero_locked_errors_surface(url: str, store: Store, crew: Crew, tmp_path: Path) -> None:
+    """P07: 60 seconds at full scale. A writer that meets a lock waits; Busy reaching a caller would end it."""
     project = labour.found(store, issues=SCALE.writers)
     work = [[url, project["id"], SCALE.seconds]] * SCALE.writers
     said = crew.run("tests.support.labour:write_for", work, tmp_path)

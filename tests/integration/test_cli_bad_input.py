@@ -194,15 +194,19 @@ def test_a_relative_home_or_store_is_refused(terminal: Terminal) -> None:
 
 
 def test_another_programs_database_is_never_written(terminal: Terminal, tmp_path: Path) -> None:
-    file = tmp_path / "theirs.sqlite"
-    connection = sqlite3.connect(file)
+    """Not even what closing a connection to it would do: to bring its log into the file."""
+    file, log = tmp_path / "theirs.sqlite", tmp_path / "theirs.sqlite-wal"
+    connection = sqlite3.connect(tmp_path / "open.sqlite")
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA user_version = 3")
     connection.execute("CREATE TABLE cats (name)")
+    for copy in (file, log):
+        shutil.copy(tmp_path / copy.name.replace("theirs", "open"), copy)
     connection.close()
-    before = file.read_bytes()
+    before = file.read_bytes(), log.read_bytes()
     for words in (("init", ".", "--key", "DOCS"), ("project", "list"), ("db", "upgrade"), ("db", "check")):
         _refused(terminal(*words, "--store", f"sqlite:///{file}", "--json"), 69, "store_foreign")
-    assert file.read_bytes() == before
+    assert (file.read_bytes(), log.read_bytes()) == before
 
 
 def test_the_earlier_products_database_is_recognised(terminal: Terminal, tmp_path: Path) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue
+from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue, site
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.close()
+__all__ = ["site"]
 
 
 def test_a_finished_issue_is_done_with_its_commit_kept_and_nothing_left_behind(site: Site) -> None:
@@ -181,9 +176,7 @@ def test_an_agent_that_closes_its_session_finished_is_verified_after_it_ended(si
 
 def test_an_agent_that_gives_up_has_used_an_attempt(site: Site) -> None:
     (one,) = site.plan(issue("give up"))
-    site.workflow(
-        f"{HARNESS} session close --outcome failed --reason 'too hard: truly' --json", budget={"attempts": 1}
-    )
+    site.workflow(f"{HARNESS} session close --outcome failed --reason 'too hard: truly' --json", budget={"attempts": 1})
     assert site.up().code == 1
     run = site.run(one)
     assert (run["outcome"], run["reason"]) == ("agent_fault", "too hard: truly")

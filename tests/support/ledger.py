@@ -123,7 +123,7 @@ class Ledger:
     def campaign(self, name: str, policy: Mapping[str, object] | None = None) -> Row:
         """Return the campaign of that name, made at its first use."""
         row = self.one("campaign_by_name", project=self.project["id"], name=name)
-        return row or self.do(campaigns.create, self.project["id"], name, "", policy or {}, BY_OPERATOR)
+        return row or self.store.write(campaigns.create, self.project["id"], name, "", policy or {}, BY_OPERATOR)
 
     # What agents do
 
@@ -133,7 +133,7 @@ class Ledger:
         """Claim the issue `name`, or the next one. Any: `fields` are those of ClaimRequest."""
         token = f"token-{next(_tokens)}"
         request = ClaimRequest(self.project["id"], here, token, by, issue=name and self.identifier(name), **fields)
-        return self.do(claims.claim, request, agent(by))
+        return self.store.write(claims.claim, request, agent(by))
 
     def claim(self, name: str | None = None, **fields: Any) -> Claimed:
         """Claim, and insist on getting something. Any: as in `ask`."""
@@ -171,12 +171,12 @@ class Ledger:
         """Judge the run by one gate and end it with that verdict. Any: as in `judge`."""
         decision = self.judge(run, **shape)
         closing = closing or Closing(commit=shape.get("commit", COMMIT))
-        return self.do(evidence.accept, run.lease, decision, self.cause(run), closing)
+        return self.store.write(evidence.accept, run.lease, decision, self.cause(run), closing)
 
     def end(self, run: Claimed, outcome: Outcome, closing: Closing | None = None, **fields: Any) -> Row:
         """End the run with that outcome. Any: `fields` are those of Ended."""
         reason = fields.pop("reason", outcome.value)
-        return self.do(
+        return self.store.write(
             ending.finish, run.lease, Ended(outcome, reason, **fields), self.cause(run), closing or Closing()
         )
 
@@ -195,7 +195,7 @@ class Ledger:
 
     def reap(self, here: Holder = HERE, most: int = 32) -> list[Row]:
         """Reap as a tick on `here` does."""
-        return self.do(reaping.reap, here, BY_OPERATOR, most)
+        return self.store.write(reaping.reap, here, BY_OPERATOR, most)
 
     def settle(self) -> None:
         """Work off every settlement, as ticks would."""
@@ -206,24 +206,24 @@ class Ledger:
 
     def cancel(self, name: str, by: Cause = BY_OPERATOR) -> Row:
         """Cancel an issue."""
-        return self.do(operations.cancel, self.identifier(name), "not wanted", by)
+        return self.store.write(operations.cancel, self.identifier(name), "not wanted", by)
 
     def retry(self, name: str, by: Cause = BY_OPERATOR) -> Row:
         """Retry an issue."""
-        return self.do(operations.retry, self.identifier(name), by)
+        return self.store.write(operations.retry, self.identifier(name), by)
 
     def reopen(self, name: str, by: Cause = BY_OPERATOR) -> Row:
         """Reopen an issue."""
-        return self.do(operations.reopen, self.identifier(name), "not good enough", by)
+        return self.store.write(operations.reopen, self.identifier(name), "not good enough", by)
 
     def approve(self, name: str, approval: str | None = None, state: str = "approved", by: Cause = BY_OPERATOR) -> Row:
         """Decide an approval of an issue, or with none its judged commit."""
-        return self.do(operations.approve, self.identifier(name), approval, state, "seen", by)
+        return self.store.write(operations.approve, self.identifier(name), approval, state, "seen", by)
 
     def redepend(self, name: str, add: Sequence[str] = (), drop: Sequence[str] = ()) -> Row:
         """Add and drop dependencies of an issue."""
         added, dropped = [self.identifier(on) for on in add], [self.identifier(on) for on in drop]
-        return self.do(operations.redepend, self.identifier(name), added, dropped, BY_OPERATOR)
+        return self.store.write(operations.redepend, self.identifier(name), added, dropped, BY_OPERATOR)
 
     def cap(self, dimension: str, amount: str) -> None:
         """Set a cap of the project's day."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Scale(NamedTuple):
-    """Counts of one scale (quality.md, "Must survive"). `seconds` are how long writers write, None elsewhere."""
+    """Counts of one scale (quality.md, "Must survive"). `seconds` are how long writers write."""
 
     processes: int = 32
     issues: int = 100
@@ -26,6 +26,7 @@ class Scale(NamedTuple):
     sqlite_steps: int = 10_000
     postgres_steps: int = 1_000
     server_kills: int = 10
+    cuts: int = 30
     full_disks: int = 40
 
 
@@ -40,6 +41,7 @@ SOAK = Scale(
     sqlite_steps=200_000,
     postgres_steps=20_000,
     server_kills=100,
+    cuts=1_000,
     full_disks=100_000,
 )
 

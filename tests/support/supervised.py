@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any  # documents are plain JSON
+
+import pytest
 
 from harnessos.app import planning, registering, supervising
 from harnessos.app.harness import Harness, harness
@@ -41,11 +43,18 @@ class Site:
     """A project in `folder/project`, HARNESS_HOME in `folder/harness`; nothing outside `folder` is touched."""
 
     def __init__(
-        self, folder: Path, *, git: bool = True, store: str | None = None, clock: Clock | None = None, key: str = KEY
+        self,
+        folder: Path,
+        *,
+        git: bool = True,
+        store: str | None = None,
+        clock: Clock | None = None,
+        key: str = KEY,
+        home: Path | None = None,
     ) -> None:
         self.folder = folder
         self.root = folder / "project"
-        self.home = folder / "harness"
+        self.home = home or folder / "harness"
         self.key = key
         (folder / "user").mkdir(parents=True, exist_ok=True)
         self.environ = {
@@ -224,6 +233,14 @@ class Site:
 _AS_SOMEONE = """export GIT_AUTHOR_NAME=Agent GIT_AUTHOR_EMAIL=a@example.org
 export GIT_COMMITTER_NAME=Agent GIT_COMMITTER_EMAIL=a@example.org
 """
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A repository registered as a project, without a plan."""
+    made = Site(tmp_path)
+    yield made
+    made.close()
 
 
 class Up:

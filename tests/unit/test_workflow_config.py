@@ -23,7 +23,7 @@ from tests.support.json_schema import conforms
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path("/repo/WORKFLOW.md")
-HOME = Path("/home/me/.agent-harness")
+HOME = Path("/users/me/.agent-harness")
 
 
 def load(front: str, body: str = "Do {{ issue.title }}", environ: dict[str, str] | None = None) -> Workflow:
@@ -226,7 +226,7 @@ def test_codex_command_may_not_be_blank(value: str) -> None:
 @pytest.mark.parametrize(
     ("root", "expected"),
     [
-        ("~/x", "/home/me/x"),
+        ("~/x", "/users/me/x"),
         ("$ROOT", "/big"),
         ("${ROOT}/y", "/big/y"),
         ("work/trees", "/repo/work/trees"),
@@ -237,7 +237,7 @@ def test_codex_command_may_not_be_blank(value: str) -> None:
 def test_the_workspace_root_is_expanded(root: str, expected: str) -> None:
     """SYM-5.3.3-01, 5.3.3-02: relative to the folder of WORKFLOW.md, not to the current one."""
     found = load(
-        f"workspace: {{root: {root if root[0] != '$' else repr(root)}}}", environ={"HOME": "/home/me", "ROOT": "/big"}
+        f"workspace: {{root: {root if root[0] != '$' else repr(root)}}}", environ={"HOME": "/users/me", "ROOT": "/big"}
     )
     assert found.workspace_root == Path(expected)
     assert found.unready == ()

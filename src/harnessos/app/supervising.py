@@ -61,7 +61,22 @@ def projects(harness: Harness, wanted: Serve, tell: Tell) -> list[Served]:
             "there is nothing to serve: no project with a WORKFLOW.md lies on this machine",
             hint="in a repository: `harness init --key KEY --workflow`",
         )
-    return [_serve(ground, row, wanted.workflow, tell) for row in rows]
+    return _those_that_can(ground, rows, tell)
+
+
+def _those_that_can(ground: Ground, rows: Sequence[Row], tell: Tell) -> list[Served]:
+    """Serve what can be served of the projects that nobody named; the last problem is raised when none can."""
+    found: list[Served] = []
+    last: errors.HarnessError | None = None
+    for row in rows:
+        try:
+            found.append(_serve(ground, row, None, tell))
+        except errors.BadContent as problem:
+            last = problem
+            tell({"event": "up.not_served", "project": row["key"], "reason": str(problem)})
+    if last is not None and not found:
+        raise last
+    return found
 
 
 def _here(tx: Transaction, machine_id: str) -> list[tuple[Row, str]]:

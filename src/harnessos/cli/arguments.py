@@ -70,3 +70,28 @@ DRY_RUN = flag("--dry-run", "say what would happen, and change nothing")
 FORCE = flag("--force", "do it although runs are live")
 LIMIT = arg("--limit", metavar="N", type=int, default=50, help="at most so many rows")
 CURSOR = arg("--cursor", metavar="CURSOR", default="", help="go on after the row where the last page ended")
+
+CAMPAIGN_NAME = arg("name", metavar="NAME", help="the campaign's name")
+KEY = arg("--key", metavar="KEY", required=True, help="1 to 16 letters and digits, in front of every issue number")
+RUN = arg("run", metavar="RUN", help="the run's id")
+SERVES = (
+    many("--workload-class", "CLASS", "serve this workload class; none named serves all"),
+    many("--capability", "NAME", "a capability this host has"),
+)
+WANT = (
+    PROJECT,
+    arg("--issue", metavar="ISSUE", help="this issue; else the first in the claim order"),
+    arg("--agent", metavar="NAME", help="who works; a name for people, not a right"),
+    arg("--ttl", metavar="SECONDS", type=int, help="how long the lease lasts without a call; 3600 by default"),
+    flag("--worktree", "let the harness make a git worktree of its own for the work"),
+    arg("--host", metavar="NAME", default="", help="the program the agent runs in, recorded with the run"),
+    *SERVES,
+    flag("--fail-if-empty", "exit 75 when nothing is ready"),
+)
+CLOSE = (
+    SESSION,
+    arg("--outcome", required=True, choices=("finished", "failed", "released"), help="how the work ended"),
+    arg("--commit", metavar="SHA", help="the commit to judge; HEAD of the checkout by default"),
+    REASON,
+    flag("--task-fault", "with failed: the task itself is at fault, not the agent"),
+)

@@ -7,46 +7,27 @@ from __future__ import annotations
 
 from harnessos.cli.arguments import (
     CAMPAIGN,
+    CAMPAIGN_NAME,
+    CLOSE,
     CURSOR,
     DRY_RUN,
     FILE,
     FORCE,
     ISSUE,
+    KEY,
     LIMIT,
     NOTE,
     PROJECT,
     PROJECT_KEY,
     REASON,
+    RUN,
+    SERVES,
     SESSION,
+    WANT,
     Command,
     arg,
     flag,
     many,
-)
-
-_NAME = arg("name", metavar="NAME", help="the campaign's name")
-_KEY = arg("--key", metavar="KEY", required=True, help="1 to 16 letters and digits, in front of every issue number")
-_RUN = arg("run", metavar="RUN", help="the run's id")
-_SERVES = (
-    many("--workload-class", "CLASS", "serve this workload class; none named serves all"),
-    many("--capability", "NAME", "a capability this host has"),
-)
-_WANT = (
-    PROJECT,
-    arg("--issue", metavar="ISSUE", help="this issue; else the first in the claim order"),
-    arg("--agent", metavar="NAME", help="who works; a name for people, not a right"),
-    arg("--ttl", metavar="SECONDS", type=int, help="how long the lease lasts without a call; 3600 by default"),
-    flag("--worktree", "let the harness make a git worktree of its own for the work"),
-    arg("--host", metavar="NAME", default="", help="the program the agent runs in, recorded with the run"),
-    *_SERVES,
-    flag("--fail-if-empty", "exit 75 when nothing is ready"),
-)
-_CLOSE = (
-    SESSION,
-    arg("--outcome", required=True, choices=("finished", "failed", "released"), help="how the work ended"),
-    arg("--commit", metavar="SHA", help="the commit to judge; HEAD of the checkout by default"),
-    REASON,
-    flag("--task-fault", "with failed: the task itself is at fault, not the agent"),
 )
 
 TABLE: tuple[Command, ...] = (
@@ -56,7 +37,7 @@ TABLE: tuple[Command, ...] = (
         "register a repository or folder, and create or upgrade its ledger",
         (
             arg("path", metavar="PATH", nargs="?", default=".", help="the repository or folder; here by default"),
-            _KEY,
+            KEY,
             arg("--name", metavar="NAME", help="a name for people; the folder's by default"),
             flag("--workflow", "write a first WORKFLOW.md, unless there is one"),
             FORCE,
@@ -70,14 +51,14 @@ TABLE: tuple[Command, ...] = (
         "print a completion script for a shell",
         (arg("shell", choices=("bash", "zsh"), help="the shell"),),
     ),
-    Command("next", "next:show", "say what to do next in a project, with the command to give", (PROJECT, *_SERVES)),
+    Command("next", "next:show", "say what to do next in a project, with the command to give", (PROJECT, *SERVES)),
     Command(
         "why",
         "why:show",
         "say why an issue, a run or a project is where it is, and what changes it",
         (
             arg("subject", metavar="SUBJECT", nargs="?", help="DOCS-42, run-..., or DOCS; else this folder's project"),
-            *_SERVES,
+            *SERVES,
         ),
     ),
     Command("status", "status:show", "show how a project stands", (PROJECT, LIMIT, CURSOR)),
@@ -129,18 +110,20 @@ TABLE: tuple[Command, ...] = (
         "campaign create",
         "campaign:create",
         "create a campaign",
-        (_NAME, PROJECT, arg("--objective", metavar="TEXT", default="", help="what it is for")),
+        (CAMPAIGN_NAME, PROJECT, arg("--objective", metavar="TEXT", default="", help="what it is for")),
     ),
-    Command("campaign pause", "campaign:pause", "claim nothing more from it; live runs may finish", (_NAME, PROJECT)),
-    Command("campaign drain", "campaign:pause", "the same as pause, under its other name", (_NAME, PROJECT)),
-    Command("campaign resume", "campaign:resume", "claim from it again", (_NAME, PROJECT)),
-    Command("campaign archive", "campaign:archive", "close it for good", (_NAME, PROJECT)),
-    Command("session begin", "session:begin", "take an issue and get a token, a lease and a briefing", _WANT),
+    Command(
+        "campaign pause", "campaign:pause", "claim nothing more from it; live runs may finish", (CAMPAIGN_NAME, PROJECT)
+    ),
+    Command("campaign drain", "campaign:pause", "the same as pause, under its other name", (CAMPAIGN_NAME, PROJECT)),
+    Command("campaign resume", "campaign:resume", "claim from it again", (CAMPAIGN_NAME, PROJECT)),
+    Command("campaign archive", "campaign:archive", "close it for good", (CAMPAIGN_NAME, PROJECT)),
+    Command("session begin", "session:begin", "take an issue and get a token, a lease and a briefing", WANT),
     Command(
         "session begin-recovery",
         "session:begin_recovery",
         "take an issue whose last run was lost, with what that run left",
-        _WANT,
+        WANT,
     ),
     Command(
         "session checkpoint",
@@ -166,8 +149,8 @@ TABLE: tuple[Command, ...] = (
         "show the session and its issue",
         (SESSION, flag("--wait", "wait until a verification that is under way has its verdict")),
     ),
-    Command("session close", "session:close", "end the session; finished work is verified by the harness", _CLOSE),
-    Command("session advance", "session:advance", "close, then take the next issue", (*_CLOSE, *_WANT[2:])),
+    Command("session close", "session:close", "end the session; finished work is verified by the harness", CLOSE),
+    Command("session advance", "session:advance", "close, then take the next issue", (*CLOSE, *WANT[2:])),
     Command(
         "issue list",
         "issue_read:list_all",
@@ -258,12 +241,12 @@ TABLE: tuple[Command, ...] = (
             CURSOR,
         ),
     ),
-    Command("run show", "run_read:show", "show everything about a run", (_RUN,)),
+    Command("run show", "run_read:show", "show everything about a run", (RUN,)),
     Command(
         "run log",
         "run_read:log",
         "print what a run's agent and gates wrote",
-        (_RUN, arg("--follow", "-f", action="store_true", help="go on until the run has ended")),
+        (RUN, arg("--follow", "-f", action="store_true", help="go on until the run has ended")),
     ),
     Command("run stop", "run:stop", "ask a live run to stop", (arg("run", metavar="RUN", help="the run's id"), REASON)),
     Command("budget show", "budget:show", "show what today's budget of a project has left", (PROJECT_KEY,)),

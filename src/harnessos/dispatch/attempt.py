@@ -134,6 +134,9 @@ class Attempt:
     def _verify(self) -> Step:
         """Commit what is left, judge the commit, and do what follows; return what that was."""
         run, issue = self._rows()
+        if self._place.is_git and not (self._folder(run) / ".git").exists():
+            self._finish(Ended(Outcome.AGENT_FAULT, f"its worktree {run['worktree']} is not there any more"))
+            return Step.AGENT_FAULT
         refused = self._leftovers(run, issue)
         commit = worktrees.head_of(self._folder(run)).commit if self._place.is_git else None
         case = verification.case_of(self._ground, self._place, self._lease, commit)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
+from harnessos.discovery import branch_tip
+from harnessos.dispatch.declared import NOTHING, Declared, of, read
 from harnessos.model.gate import Gate, parse_gate
 from harnessos.model.policy import from_document
 
@@ -21,7 +23,7 @@ WORKFLOW = "WORKFLOW.md"
 
 
 class Place(NamedTuple):
-    """A project on this machine; `workflow` is None without a WORKFLOW.md.
+    """A project on this machine; `workflow` is None without a WORKFLOW.md, or where only `kept` was asked for.
 
     `trusted` says that a person lets commands of its workflow and plans run here.
     """
@@ -30,6 +32,12 @@ class Place(NamedTuple):
     root: Path
     workflow: Workflow | None
     trusted: bool
+    kept: Declared = NOTHING
+
+    @property
+    def declared(self) -> Declared:
+        """What the workflow declares about results."""
+        return of(self.workflow) if self.workflow is not None else self.kept
 
     @property
     def is_git(self) -> bool:
@@ -46,14 +54,17 @@ class Place(NamedTuple):
     @property
     def target(self) -> str:
         """The branch that work starts from: the workflow's, else the one checked out at `init`."""
-        if self.workflow is not None and self.workflow.harness.target:
-            return self.workflow.harness.target
-        return str(self.project["target"] or "HEAD")
+        return str(self.declared.target or self.project["target"] or "HEAD")
+
+    @property
+    def tip(self) -> str | None:
+        """The commit the target branch is at, read without a git process; None for a plain folder or a rare layout."""
+        return branch_tip(self.root / ".git", self.target) if self.is_git else None
 
     @property
     def budget(self) -> str:
         """The workflow's budget document as JSON, for the kernel."""
-        return "{}" if self.workflow is None else json.dumps(dict(self.workflow.harness.budget))
+        return self.declared.budget
 
 
 class Rules(NamedTuple):
@@ -65,11 +76,28 @@ class Rules(NamedTuple):
     max_rejections: int
 
 
-def find(ground: Ground, project: Row, workflow: Workflow | None = None, *, load: bool = True) -> Place:
+def find(ground: Ground, project: Row, *, load: bool = True) -> Place:
     """Return where the project lies on this machine. Refused when it lies nowhere here.
 
     With `load` its WORKFLOW.md is read, from the operator's checkout and never from a run's commit.
     """
+    found = _locate(ground, project)
+    if not load or not (found.root / WORKFLOW).is_file():
+        return found
+    from harnessos.workflow.load import load_workflow
+
+    return found._replace(workflow=load_workflow(found.root / WORKFLOW, ground.environ, ground.home))
+
+
+def find_quickly(ground: Ground, project: Row) -> Place:
+    """Return the place with what its workflow declares about results, and without the workflow itself."""
+    found = _locate(ground, project)
+    if not (found.root / WORKFLOW).is_file():
+        return found
+    return found._replace(kept=read(ground, found.root / WORKFLOW))
+
+
+def _locate(ground: Ground, project: Row) -> Place:
     rows = [r for r in ground.store.read(_locations, project["id"]) if r["machine_id"] == ground.machine.machine_id]
     row = next((r for r in rows if Path(r["path"]).is_dir()), None)
     if row is None:
@@ -78,12 +106,7 @@ def find(ground: Ground, project: Row, workflow: Workflow | None = None, *, load
             f"project {project['key']} does not lie on this machine{where}",
             hint=f"`harness init PATH --key {project['key']}` in its checkout",
         )
-    root = Path(row["path"])
-    if workflow is None and load and (root / WORKFLOW).is_file():
-        from harnessos.workflow.load import load_workflow
-
-        workflow = load_workflow(root / WORKFLOW, ground.environ, ground.home)
-    return Place(project, root, workflow, row["trusted_at"] is not None)
+    return Place(project, Path(row["path"]), None, row["trusted_at"] is not None)
 
 
 @lru_cache(maxsize=64)
@@ -109,19 +132,14 @@ def rules_of(place: Place, campaign: Row, issue: Row) -> Rules:
     stored = [parse_gate(gate, f"gates[{at}]", problems) for at, gate in enumerate(json.loads(issue["gates_json"]))]
     if problems:
         raise errors.BadDocument(f"the gates of {issue['identifier']} are damaged: {'; '.join(problems)}")
-    harness = place.workflow.harness if place.workflow else None
+    declared = place.declared
     found: dict[str, Gate] = {}
-    for gate in (*(harness.gates if harness else ()), *policy.gates, *own.gates, *(g for g in stored if g)):
+    for gate in (*declared.gates, *policy.gates, *own.gates, *(g for g in stored if g)):
         found.setdefault(gate.name, gate)
-    if harness and harness.protect and found:
+    if declared.protect and found:
         first = next(iter(found))
-        found[first] = found[first]._replace(protect=(*found[first].protect, *harness.protect))
+        found[first] = found[first]._replace(protect=(*found[first].protect, *declared.protect))
     require = own.require_gates if own.require_gates is not None else policy.require_gates
     if require is None:
-        require = place.is_git and (harness.require_gates if harness else True)
-    return Rules(
-        tuple(found.values()),
-        require,
-        harness.on_review if harness else "review",
-        harness.max_rejections if harness else 3,
-    )
+        require = place.is_git and declared.require_gates
+    return Rules(tuple(found.values()), require, declared.on_review, declared.max_rejections)

@@ -45,7 +45,7 @@ class Begun(NamedTuple):
 
 def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
     """Claim work for an agent. AlreadyClaimed, IllegalMove for a named issue; Nothing says why there is none."""
-    place = places.find(ground, request.project)
+    place = places.find(ground, request.project) if request.worktree else places.find_quickly(ground, request.project)
     token = ground.ids.token()
     claim = ClaimRequest(
         request.project["id"],
@@ -60,6 +60,7 @@ def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
         path=str(place.root),
         folder=not place.is_git,
         budget=place.budget,
+        base=place.tip,
     )
     if request.recovery:
         claim = claim._replace(issue=ground.store.read(_lost, request.project["id"], request.issue))

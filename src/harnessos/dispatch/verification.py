@@ -94,6 +94,9 @@ def refuse(ground: Ground, case: Case, left: Sequence[str], cause: Cause) -> Jud
 def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
     repo, run = case.place.repo, case.run
     base = run["base_commit"] or worktrees.resolve(repo, case.place.target)
+    if run["worktree"] is None:
+        # The caller's own checkout may have started behind the target branch: what is on that one is not its change.
+        base = worktrees.fork_point(repo, base, case.subject)
     changed = tuple(entry.path for entry in worktrees.changed_files(repo, base, case.subject))
     facts = DiffFacts(base, changed, worktrees.conflict_markers(repo, base, case.subject))
     root = case.place.root

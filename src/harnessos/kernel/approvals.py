@@ -51,9 +51,10 @@ def replan(tx: Transaction, issue: Row, metadata: Mapping[str, Any]) -> int:
     What a person has decided stays decided; what nobody asks for any more is gone. Any: as in `wanted`.
     """
     asked = {entry["id"]: entry for entry in wanted(metadata)}
-    still_open = 0
-    for row in tx.all("approval_of_issue", issue=issue["id"]):
-        entry = asked.pop(row["name"], None)
+    known = {row["name"]: row for row in tx.all("approval_of_issue", issue=issue["id"])}
+    still_open = sum(bool(entry["open"]) for name, entry in asked.items() if name not in known)
+    for name, row in known.items():
+        entry = asked.pop(name, None)
         if entry is None:
             tx.run("approval_delete", id=row["id"])
             continue
@@ -61,7 +62,7 @@ def replan(tx: Transaction, issue: Row, metadata: Mapping[str, Any]) -> int:
         tx.run("approval_rewrite", id=row["id"], label=entry.get("label", ""), required=required)
         still_open += is_open(required, row["state"])
     write(tx, issue["project_id"], list(asked.values()), issue=issue["id"])
-    return still_open + sum(entry["open"] for entry in asked.values())
+    return still_open
 
 
 def decide(tx: Transaction, rows: Sequence[Row], state: str, by: str, note: str) -> int:

@@ -31,7 +31,8 @@ class ClaimRequest(NamedTuple):
     `issue` names one; else the first in the claim order. `classes` None serves every workload class. `max_live`
     bounds the supervised runs of the project (a slot each); None takes no slot. `path` is the checkout or folder on
     this machine; `folder` says that only one live run may work in it (a project without git). `provider` is the
-    account whose quota a hold would name. `budget` is the workflow's budget document.
+    account whose quota a hold would name. `budget` is the workflow's budget document. `base` is the commit the work
+    starts from, where that is known before there is a worktree.
     """
 
     project_id: str
@@ -49,6 +50,7 @@ class ClaimRequest(NamedTuple):
     folder: bool = False
     provider: str = ""
     budget: str = "{}"
+    base: str | None = None
 
 
 class Claimed(NamedTuple):
@@ -228,6 +230,7 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         reserved_wall_ms=want.wall_ms,
         reserved_usd=want.usd,
         path=request.path,
+        base_commit=request.base,
     )
     for path in json.loads(issue["files_json"]):
         tx.run("run_file_insert", project=request.project_id, path=path, run=run_id)

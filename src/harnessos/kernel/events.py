@@ -52,8 +52,18 @@ def append(
 def note(tx: Transaction, subject: tuple[str, str], kind: str, cause: Cause, data: Mapping[str, Any]) -> None:
     """Append an event to a subject (`issue`, `campaign`, `project`, `ledger`) that does not itself change."""
     noun, subject_id = subject
-    tail = tx.one(f"event_tail_{noun}", id=subject_id)
+    read, move = _CHAINS[noun]
+    tail = tx.one(read, id=subject_id)
     if tail is None:
         raise ValueError(f"no {noun} {subject_id}")
     new = append(tx, subject, Head(tail["event_seq"], tail["event_head"]), kind, cause, data)
-    tx.run(f"event_head_{noun}", id=subject_id, seq=new.seq, head=new.hash, seen=tail["event_seq"])
+    tx.run(move, id=subject_id, seq=new.seq, head=new.hash, seen=tail["event_seq"])
+
+
+_CHAINS = {
+    "issue": ("event_tail_issue", "event_head_issue"),
+    "campaign": ("event_tail_campaign", "event_head_campaign"),
+    "project": ("event_tail_project", "event_head_project"),
+    "ledger": ("event_tail_ledger", "event_head_ledger"),
+}
+"""For each kind of subject, the query that reads where its chain ends and the one that moves it."""

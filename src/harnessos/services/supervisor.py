@@ -118,10 +118,7 @@ class Supervisor:
         processes.reap_orphans()
         self._recover(bridge)
         for served in self._served:
-            served.refresh(self._reporter)
-            self._tidy(served, now)
-            if not self._control.drain.is_set() and not (self._options.once and self._offered):
-                self._dispatch(served, bridge)
+            self._serve(served, now, bridge)
         self._offered = True
         self._sweep(now)
         notify(self._ground, self._served, bridge)
@@ -158,6 +155,21 @@ class Supervisor:
         for served in self._served:
             recovery.sweep(self._ground, served.place)
 
+    def _serve(self, served: Served, now: int, bridge: Bridge) -> None:
+        """Do a project's share of a tick; what is wrong with one keeps nobody else waiting."""
+        key = served.project["key"]
+        self._stuck.pop(key, None)
+        try:
+            served.refresh(self._reporter)
+            self._tidy(served, now)
+            if not self._control.drain.is_set() and not (self._options.once and self._offered):
+                self._dispatch(served, bridge)
+        except errors.HarnessError as problem:
+            if _passes(problem):
+                raise
+            self._reporter.say("up.cannot_dispatch", project=key, reason=str(problem))
+            self._stuck[key] = str(problem)
+
     def _tidy(self, served: Served, now: int) -> None:
         store, project = self._ground.store, served.project["id"]
         store.write(reaping.reap, self._ground.holder, CAUSE, 32)
@@ -177,7 +189,6 @@ class Supervisor:
             self._reporter.say("up.cannot_dispatch", project=key, reason=problem)
             self._stuck[key] = problem
             return
-        self._stuck.pop(key, None)
         while True:
             ready = self._ground.store.read(_any_ready, served.project["id"])
             token = self._ground.ids.token()

@@ -20,6 +20,7 @@ from harnessos.worktrees.removal import holders_of, remove
 from harnessos.worktrees.repository import (
     Head,
     Repository,
+    fork_point,
     has_commit,
     head,
     head_of,
@@ -58,6 +59,7 @@ __all__ = [
     "create",
     "diff",
     "find_salvage",
+    "fork_point",
     "has_commit",
     "head",
     "head_of",

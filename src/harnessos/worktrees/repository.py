@@ -121,6 +121,12 @@ def is_ancestor(repo: Repository, a: str, b: str) -> bool:
     return git(repo.root, "merge-base", "--is-ancestor", a, b, accepts=(0, 1)).exit_code == 0
 
 
+def fork_point(repo: Repository, a: str, b: str) -> str:
+    """Return the commit at which the histories of `a` and `b` part; `a` where they have nothing in common."""
+    found = git(repo.root, "merge-base", a, b, accepts=(0, 1))
+    return os.fsdecode(found.output).strip() or a
+
+
 def root_commit(repo: Repository) -> str:
     """Return the first commit of HEAD's first-parent line, by which a moved or copied repository is known again.
 

@@ -59,7 +59,7 @@ def _show(call: Call, tried: Tried) -> None:
             (
                 "where to look next:",
                 f"  cd {tried.made.repository}",
-                "  git log --all --graph --oneline      the accepted commits, one branch of work a run",
+                "  git log --graph --oneline --glob=refs/harness/accepted      the accepted commits and what they build on",
                 f"  harness issue show {tried.rows[1]['identifier']}          one that was sent back once",
                 f"  harness audit {tried.rows[1]['identifier']} --verify      its history, hash-chained",
                 f"  ls {tried.home}/runs      prompts, logs, evidence and manifest of every run",

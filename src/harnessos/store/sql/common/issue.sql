@@ -134,11 +134,6 @@ ORDER BY id LIMIT :most;
 -- Ready issues of a milestone whose dependency milestone was reopened.
 SELECT id FROM issues WHERE milestone_id = :milestone AND status = 'ready' ORDER BY id LIMIT :most;
 
--- name: issue_planned
--- The issue a plan means by this key.
-SELECT * FROM issues
-WHERE project_id = :project AND plan_key = :plan_key AND milestone_id = :milestone AND key = :key;
-
 -- name: issue_planned_all
 -- Everything an earlier application of this plan wrote.
 SELECT i.id, i.identifier, i.key, i.status, i.definition, m.key AS milestone_key

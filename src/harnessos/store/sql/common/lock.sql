@@ -8,7 +8,3 @@ WHERE locks.holder = :holder OR locks.expires_at <= :now
 -- name: lock_free
 -- Gives a named lock back.
 DELETE FROM locks WHERE name = :name AND holder = :holder;
-
--- name: lock_list
--- Who holds which named lock.
-SELECT name, holder, expires_at FROM locks WHERE expires_at > :now ORDER BY name;

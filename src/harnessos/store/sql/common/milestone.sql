@@ -10,11 +10,6 @@ SELECT * FROM milestones WHERE campaign_id = :campaign AND key = :key;
 -- A milestone by its id.
 SELECT * FROM milestones WHERE id = :id;
 
--- name: milestone_list
--- The milestones of a project in the order they were planned.
-SELECT m.*, c.name AS campaign FROM milestones m JOIN campaigns c ON c.id = m.campaign_id
-WHERE m.project_id = :project ORDER BY m.position, m.id;
-
 -- name: milestone_elsewhere
 -- Another campaign that holds milestones of this plan.
 SELECT c.name AS campaign FROM milestones m JOIN campaigns c ON c.id = m.campaign_id

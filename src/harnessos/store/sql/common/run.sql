@@ -2,10 +2,10 @@
 -- A claim's run, with its lease.
 INSERT INTO runs (id, project_id, issue_id, attempt, epoch, live, phase, supervised, agent, host, token_hash,
     machine_id, boot_id, pid, pid_started, ttl_ms, expires_at, heartbeat_at, progress_at, cap_at, started_at,
-    budget_day, reserved_wall_ms, reserved_usd, path)
+    budget_day, reserved_wall_ms, reserved_usd, path, base_commit)
 VALUES (:id, :project_id, :issue_id, :attempt, :epoch, 1, 'claimed', :supervised, :agent, :host, :token_hash,
     :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :now + :ttl_ms, :now, :now, :cap_at, :now,
-    :budget_day, :reserved_wall_ms, :reserved_usd, :path)
+    :budget_day, :reserved_wall_ms, :reserved_usd, :path, :base_commit)
 RETURNING *;
 
 -- name: run_by_id
