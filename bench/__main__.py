@@ -22,6 +22,7 @@ BENCHMARKS = {
     "Q5": "q05_startup",
     "Q7": "q07_import",
     "Q10": "q10_supervised_runs",
+    "Q11": "q11_idle",
 }
 ROUNDS = 9
 
@@ -47,7 +48,7 @@ def _run(names: list[str], file: Path | None, *, quick: bool, rounds: int) -> No
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     for name in names:
         with tempfile.TemporaryDirectory(prefix=f"bench-{name.lower()}-", ignore_cleanup_errors=True) as folder:
-            bench = Bench(Path(folder), RESULTS / "cache", quick, rounds)
+            bench = Bench(Path(folder), Path(folder) / "cache" if quick else RESULTS / "cache", quick, rounds)
             try:
                 results.append(import_module(f"bench.{BENCHMARKS[name]}").run(bench))
             except Exception as problem:  # noqa: BLE001  # one broken benchmark must not keep the others from running

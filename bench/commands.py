@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.measure import Spent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = Path(sys.executable).with_name("harness")
@@ -41,8 +43,14 @@ class Usage(NamedTuple):
 
 def environment(home: Path) -> dict[str, str]:
     """Return the environment of a user whose harness lives in `home`."""
-    kept = {name: value for name, value in os.environ.items() if name not in _SILENT and not name.startswith("HARNESS_")}
-    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "b"), ("EMAIL", "b@b"))}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in _SILENT and not name.startswith("HARNESS_")
+    }
+    who = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "b"), ("EMAIL", "b@b"))
+    }
     return {**kept, **who, "HARNESS_HOME": str(home), "PATH": f"{HARNESS.parent}{os.pathsep}{kept.get('PATH', '')}"}
 
 
@@ -50,14 +58,23 @@ def call(words: Sequence[str | Path], cwd: Path, env: dict[str, str], *, check: 
     """Run the command to its end and return what it took, all its own children included."""
     with (cwd / ".bench-output").open("w+b") as output:
         begun = time.perf_counter()
-        child = subprocess.Popen([str(word) for word in words], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         _, status, used = os.wait4(child.pid, 0)
         wall = time.perf_counter() - begun
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         told = output.read()
     if check and child.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))} ended with {child.returncode}: {told.decode(errors='replace')[-500:]}")
+        raise RuntimeError(
+            f"{' '.join(map(str, words))} ended with {child.returncode}: {told.decode(errors='replace')[-500:]}"
+        )
     return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, child.returncode, told)
 
 
@@ -97,7 +114,11 @@ class Repository:
 def plan_of(size: int, *, chain: bool = False) -> dict[str, Any]:
     """Return a plan document with `size` issues in one milestone, each depending on the one before when `chain`. Any: JSON."""
     issues: list[dict[str, Any]] = [
-        {"key": f"k{number}", "task": f"task number {number}", "description": "What is to be done, in a sentence of usual length."}
+        {
+            "key": f"k{number}",
+            "task": f"task number {number}",
+            "description": "What is to be done, in a sentence of usual length.",
+        }
         for number in range(size)
     ]
     if chain:

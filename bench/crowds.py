@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
-
-import apsw
+from typing import TYPE_CHECKING
 
 from bench import ledgers
 from harnessos.store import schema
 from harnessos.store.sqlite import connect
+
+if TYPE_CHECKING:
+    import apsw
 
 
 def crowded(cache: Path, ready: int, *, lanes: int = 0) -> Path:
@@ -85,7 +87,7 @@ def _copies(connection: apsw.Connection, ready: int, lanes: int) -> None:
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :ready)
             INSERT INTO {table} ({", ".join(kept)})
             SELECT {values} FROM n, (SELECT * FROM {table} t WHERE {where} LIMIT 1) t
-            """,  # noqa: S608
+            """,
             {"ready": ready},
         )
     connection.execute("UPDATE milestones SET n_ready = n_ready + :ready", {"ready": ready})

@@ -135,4 +135,6 @@ def _ask(asked: Asked, repository: Repository, swap: dict[str, str], run: str, f
         check=False,
     )
     if done.returncode != asked.code:
-        raise RuntimeError(f"bare {' '.join(asked.words)} ended with {done.returncode}, not {asked.code}: {done.stderr.decode()}")
+        raise RuntimeError(
+            f"bare {' '.join(asked.words)} ended with {done.returncode}, not {asked.code}: {done.stderr.decode()}"
+        )

@@ -14,19 +14,23 @@ from harnessos.store.sqlite import connect
 def main(ledger: Path, plan: Path) -> None:
     """Write every issue of the plan, its event and its edges after the likes of the one that stands in the ledger."""
     data = plan.read_bytes()
-    document: dict[str, Any] = tomllib.loads(data.decode()) if plan.suffix == ".toml" else json.loads(data)  # Any: a plan
+    document: dict[str, Any] = (
+        tomllib.loads(data.decode()) if plan.suffix == ".toml" else json.loads(data)
+    )  # Any: a plan
     issues = document["milestones"][0]["issues"]
     connection = connect(ledger)
     connection.execute("BEGIN IMMEDIATE")
     for table, where in (("issues", "1"), ("events", "subject_kind = 'issue'")):
-        cursor = connection.execute(f"SELECT * FROM {table} WHERE {where} LIMIT 1")  # noqa: S608
+        cursor = connection.execute(f"SELECT * FROM {table} WHERE {where} LIMIT 1")
         like = next(cursor)
         names = [column[0] for column in cursor.get_description()]
         cursor.close()
         place = {name: number for number, name in enumerate(names)}
         marks = ", ".join("?" * len(names))
-        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
-        connection.executemany(statement, (_row(table, like, place, number, one) for number, one in enumerate(issues, 2)))
+        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
+        connection.executemany(
+            statement, (_row(table, like, place, number, one) for number, one in enumerate(issues, 2))
+        )
     ids = {one["key"]: _id(number) for number, one in enumerate(issues, 2)}
     edges = ((ids[one["key"]], ids[on]) for one in issues for on in one.get("depends_on_keys", ()))
     connection.executemany("INSERT INTO issue_dependencies (issue_id, depends_on_id) VALUES (?, ?)", edges)

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harnessos.kernel import budgets, claims, evidence, planning, projects, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest
@@ -17,7 +17,11 @@ from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
 from harnessos.model.run import OPERATOR, Holder, Lease
 from harnessos.model.verdict import GateResult
 from harnessos.store.opening import create_store, open_store
-from harnessos.store.transaction import Row, Store, Transaction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harnessos.store.transaction import Row, Store, Transaction
 
 KEY = "BENCH"
 BY = Cause(OPERATOR, "bench")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import floor, ledgers
 from bench.measure import Sample, Spent, cpus, exponent, interleave, ratio, sample, timed, walls
 from bench.report import Bench, Result, Target
 from harnessos.store.opening import open_store
 from harnessos.store.sqlite import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 LEAST = 0.5
 AIM = 0.7
@@ -37,7 +40,10 @@ def run(bench: Bench) -> Result:
         COLUMNS,
         rows,
         [Target("share of the floor at 200 issues", target, LEAST, most=False)],
-        [f"cost of one lifecycle grows with the size of the plan by exponent {growth:.2f}; aim {AIM} of the floor", CPU],
+        [
+            f"cost of one lifecycle grows with the size of the plan by exponent {growth:.2f}; aim {AIM} of the floor",
+            CPU,
+        ],
         {"exponent": growth, "seconds": data},
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import crowds, floor, ledgers
 from bench.measure import Spent, cpus, exponent, interleave, ratio, sample, timed, walls
@@ -11,6 +10,10 @@ from bench.q01_lifecycles import COLUMNS, CPU, copy, row, sides
 from bench.report import Bench, Result, Target
 from harnessos.store.opening import open_store
 from harnessos.store.sqlite import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 LIMIT = 1.25
 
@@ -35,7 +38,9 @@ def run(bench: Bench) -> Result:
             own = ratio(cpus(pair["product"]), cpus(spent[f"product/{small}"]))
             bare = ratio(walls(pair["floor"]), walls(spent[f"floor/{small}"]))
             data[str(size)] |= {"cpu_over_small": own._asdict(), "floor_over_small": bare._asdict()}
-            rows.append((f"  over {small} ready", f"CPU {own.show()}", f"floor {bare.show()}", *[""] * (len(COLUMNS) - 3)))
+            rows.append(
+                (f"  over {small} ready", f"CPU {own.show()}", f"floor {bare.show()}", *[""] * (len(COLUMNS) - 3))
+            )
     return Result(
         "Q2",
         f"{lives} lifecycles at a time in large ledgers",

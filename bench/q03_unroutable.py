@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bench import crowds, ledgers
 from bench.measure import exponent, percentile, ratio, sample
@@ -12,7 +12,11 @@ from bench.report import Bench, Result, Target
 from harnessos.kernel import claims
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.store.opening import open_store
-from harnessos.store.transaction import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harnessos.store.transaction import Store
 
 LIMIT = 1.5
 CALLERS = {"no capability": (), "another capability": ("other",)}
@@ -36,10 +40,14 @@ def run(bench: Bench) -> Result:
             p99s[caller, name] = [percentile(one, 0.99) for one in rounds]
             data[f"{caller}, {name}"] = {"p50": [percentile(one, 0.5) for one in rounds], "p99": p99s[caller, name]}
             over = ratio(p99s[caller, name], p99s[caller, "empty queue"])
-            middle = ratio([percentile(one, 0.5) for one in rounds], [percentile(one, 0.5) for one in spent["empty queue"]])
+            middle = ratio(
+                [percentile(one, 0.5) for one in rounds], [percentile(one, 0.5) for one in spent["empty queue"]]
+            )
             rows.append((f"{caller}: {name}", *_milliseconds(rounds), middle.show(), over.show()))
             if name == f"{crowd:,} unroutable, 1 lanes":
-                targets.append(Target(f"p99 over an empty queue at one lane, {caller}", over, LIMIT, most=True, unit="x"))
+                targets.append(
+                    Target(f"p99 over an empty queue at one lane, {caller}", over, LIMIT, most=True, unit="x")
+                )
     ordered = [f"{size:,} unroutable, 1 lanes" for size in (*sizes, crowd)]
     growth = exponent([*sizes, crowd], [sample(p99s["another capability", name]).median for name in ordered])
     for store in stores.values():

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import psycopg
+from tests.support.postgres import Cluster
 
 from bench import floor, ledgers
 from bench.commands import ROOT
-from bench.floor import Step
 from bench.measure import Sample, Spent, cpus, exponent, interleave, ratio, sample, timed, walls
 from bench.q01_lifecycles import COLUMNS, CPU, copy, row
 from bench.report import Bench, Result, Target
 from harnessos.store.opening import open_store
-from tests.support.postgres import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.floor import Step
 
 LEAST = 0.5
 CREW = 8
@@ -56,7 +59,11 @@ def run(bench: Bench) -> Result:
             f"cost grows with the number of processes by exponent {_crew_exponent(crews):.2f} (0: as many lifecycles in all)",
             CPU,
         ],
-        {"exponent": exponent(sizes, costs), "seconds": data, "together": {str(crew): rates for crew, rates in crews.items()}},
+        {
+            "exponent": exponent(sizes, costs),
+            "seconds": data,
+            "together": {str(crew): rates for crew, rates in crews.items()},
+        },
     )
 
 
@@ -126,10 +133,14 @@ def _check(cluster: Cluster, template: str, life: list[Step]) -> None:
             with psycopg.connect(url, autocommit=True) as connection:
                 play(connection, [life])
         with psycopg.connect(url) as connection:
-            tables = [one for (one,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+            tables = [
+                one for (one,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            ]
             # The product opened the day's budget, which the floor finds open.
             kept = sorted(set(tables) - {"budgets"})
-            left.append({table: connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() for table in kept})
+            left.append(
+                {table: connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() for table in kept}
+            )
         cluster.drop(name)
     assert left[0] == left[1], f"the floor leaves other rows: {left}"
 

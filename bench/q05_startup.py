@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bench import commands
 from bench.commands import Repository
 from bench.measure import Spent, exponent, interleave, ratio, sample, walls
 from bench.report import Bench, Result, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMITS = {"session heartbeat": 3.0, "next": 6.0, "status": 6.0, "session begin": 6.0, "--help": 2.0}
 AIM_HEARTBEAT = 2.3

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import commands, ledgers
 from bench.commands import HARNESS, ROOT, Repository, call, plan_of
 from bench.measure import exponent, ratio, sample
 from bench.q01_lifecycles import copy
 from bench.report import Bench, Result, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 SECONDS, MEGABYTES = 10.0, 300.0
 FORMS = ("json", "toml", "chain", "yaml")
@@ -34,7 +36,7 @@ def run(bench: Bench) -> Result:
     ledgers.make(ledgers.address(one), 1)
     rows, targets, notes, data = [], [], [], {}
     for form in FORMS:
-        sizes = bench.pick((1_000, 10_000, 100_000) if form != "yaml" else (500, 1_000, 2_000), (10, 20, 40))
+        sizes = bench.pick((1_000, 10_000, 100_000) if form != "yaml" else (1_000, 4_000, 16_000), (10, 20, 40))
         times = []
         for size in sizes:
             file = _write(bench.place, form, size)
@@ -43,15 +45,25 @@ def run(bench: Bench) -> Result:
             times.append(sample(got["product"]["wall"]).median)
             rows.append(_row(form, size, got))
             if size == sizes[-1] and form != "yaml":
-                targets.append(Target(f"{form}, {size:,}: seconds", sample(got["product"]["wall"]), SECONDS, most=True, unit=" s"))
-                targets.append(Target(f"{form}, {size:,}: memory", sample(got["product"]["megabytes"]), MEGABYTES, most=True, unit=" MB"))
+                targets.append(
+                    Target(f"{form}, {size:,}: seconds", sample(got["product"]["wall"]), SECONDS, most=True, unit=" s")
+                )
+                targets.append(
+                    Target(
+                        f"{form}, {size:,}: memory",
+                        sample(got["product"]["megabytes"]),
+                        MEGABYTES,
+                        most=True,
+                        unit=" MB",
+                    )
+                )
         notes.append(f"{form}: time grows with the size by exponent {exponent(sizes, times):.2f}")
     notes += _refusals(bench, repository)
     notes.append(f"{MOST_ROUNDS} rounds above {_ENOUGH:,} issues; whole processes, start-up included")
     return Result(
         "Q7",
         "import of plans (`harness plan apply`), over the plain parser and the same rows by bare driver (no floor for YAML)",
-        ("", "seconds", "floor s", "times floor", "MB", "floor MB"),
+        ("", "seconds", "floor s", "times floor", "CPU s", "floor CPU s", "MB", "floor MB"),
         rows,
         targets,
         notes,
@@ -81,7 +93,11 @@ def _yaml(document: dict[str, Any]) -> str:
     """Return the plan as YAML. Any: a plan."""
     (milestone,) = document["milestones"]
     lines = [f"plan_key: {document['plan_key']}", "milestones:"]
-    lines += [f"- milestone_key: {milestone['milestone_key']}", f"  description: {milestone['description']}", "  issues:"]
+    lines += [
+        f"- milestone_key: {milestone['milestone_key']}",
+        f"  description: {milestone['description']}",
+        "  issues:",
+    ]
     for issue in milestone["issues"]:
         lines += [f"{'  - ' if name == 'key' else '    '}{name}: {value}" for name, value in issue.items()]
     return "\n".join(lines) + "\n"
@@ -125,6 +141,8 @@ def _row(form: str, size: int, got: dict[str, dict[str, list[float]]]) -> tuple[
         sample(product["wall"]).show(),
         sample(bare["wall"]).show() if bare else "",
         ratio(product["wall"], bare["wall"]).show() if bare else "",
+        f"{sample(product['cpu']).median:.2f}",
+        f"{sample(bare['cpu']).median:.2f}" if bare else "",
         f"{sample(product['megabytes']).median:.0f}",
         f"{sample(bare['megabytes']).median:.0f}" if bare else "",
     )
@@ -139,6 +157,8 @@ def _refusals(bench: Bench, repository: Repository) -> list[str]:
             handle.truncate(megabytes << 20)
         usage = repository.harness("plan", "apply", file, check=False)
         said = " ".join(usage.output.decode(errors="replace").replace(str(bench.place), "").split())
-        notes.append(f"{megabytes} MB of {file.suffix[1:]}: exit {usage.code} after {usage.wall:.2f} s, {usage.megabytes:.0f} MB: {said}")
+        notes.append(
+            f"{megabytes} MB of {file.suffix[1:]}: exit {usage.code} after {usage.wall:.2f} s, {usage.megabytes:.0f} MB: {said}"
+        )
         file.unlink()
     return notes

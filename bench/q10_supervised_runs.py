@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import commands
 from bench.commands import Repository, plan_of
 from bench.git_floor import Recorded, record, replay
 from bench.measure import Sample, exponent, sample
 from bench.report import Bench, Result, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOTS = 4
 LIMIT_MS = 40.0
@@ -34,12 +37,15 @@ def run(bench: Bench) -> Result:
     sizes = bench.pick((50, 200, 1_000), (2, 4, 8))
     for size in sizes:
         rounds = 1 if bench.quick else max(1, min(bench.rounds, 200 // size))
-        ours, bare = [], []
+        ours: list[float] = []
+        bare: list[float] = []
         for number in range(rounds):
             place = bench.place / f"{size}-{number}"
-            pair = [lambda place=place: _up(place / "up", size), lambda place=place: replay(place / "bare", recorded, size, SLOTS)]
-            for side in (0, 1) if number % 2 == 0 else (1, 0):
-                (ours if side == 0 else bare).append(pair[side]() / size)
+            for side in ("up", "bare") if number % 2 == 0 else ("bare", "up"):
+                if side == "up":
+                    ours.append(_up(place / "up", size) / size)
+                else:
+                    bare.append(replay(place / "bare", recorded, size, SLOTS) / size)
         overs = sample([(one - other) * 1000 for one, other in zip(ours, bare, strict=True)])
         costs.append(sample(ours).median)
         data[str(size)] = {"up": ours, "bare": bare}

@@ -6,11 +6,13 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.measure import Sample
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bench.measure import Sample
 
 
 class Target(NamedTuple):
@@ -65,7 +67,10 @@ def table(result: Result) -> str:
     rows = [list(result.columns), *[list(row) for row in result.rows]]
     widths = [max(len(row[place]) for row in rows) for place in range(len(result.columns))]
     for row in rows:
-        cells = [cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         head.append("  " + "  ".join(cells).rstrip())
     for target in result.targets:
         sign = "at most" if target.most else "at least"
@@ -82,7 +87,12 @@ def document(results: Sequence[Result], bench: Bench) -> dict[str, Any]:
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "quick": bench.quick,
         "rounds": bench.rounds,
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "load": os.getloadavg(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
         "results": [_one(result) for result in results],
     }
 
@@ -92,7 +102,8 @@ def _one(result: Result) -> dict[str, Any]:
         "name": result.name,
         "title": result.title,
         "targets": [
-            {**target._asdict(), "measured": target.measured._asdict(), "verdict": target.verdict} for target in result.targets
+            {**target._asdict(), "measured": target.measured._asdict(), "verdict": target.verdict}
+            for target in result.targets
         ],
         "table": [dict(zip(result.columns, row, strict=True)) for row in result.rows],
         "notes": list(result.notes),

@@ -14,15 +14,17 @@ def main(words: list[str]) -> None:
     child = os.fork()
     if child == 0:
         os.dup2(2, 1)
-        os.execvp(words[0], words)  # noqa: S606  # the benchmark's own words
+        os.execvp(words[0], words)  # the benchmark's own words
     _, status, used = os.wait4(child, 0)
     print(
-        json.dumps({
-            "wall": time.perf_counter() - begun,
-            "cpu": used.ru_utime + used.ru_stime,
-            "megabytes": used.ru_maxrss / 1024,
-            "code": os.waitstatus_to_exitcode(status),
-        })
+        json.dumps(
+            {
+                "wall": time.perf_counter() - begun,
+                "cpu": used.ru_utime + used.ru_stime,
+                "megabytes": used.ru_maxrss / 1024,
+                "code": os.waitstatus_to_exitcode(status),
+            }
+        )
     )
 
 

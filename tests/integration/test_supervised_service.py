@@ -271,6 +271,7 @@ def test_a_second_sigterm_cuts(site: Site) -> None:
         run = up.saw("run.launched")[0]["run"]
         eventually(lambda: (site.home / "runs" / run / "up").exists(), what="the agent at work")
         up.process.send_signal(signal.SIGTERM)
+        up.saw("up.stopping")
         up.process.send_signal(signal.SIGTERM)
         assert up.end() == 75
     assert site.run(one)["outcome"] == "released"
@@ -284,6 +285,7 @@ def test_the_second_sigterm_stops_gates_too(site: Site) -> None:
     with site.start() as up:
         eventually(begun.exists, within=30, what="the gate at work")
         up.process.send_signal(signal.SIGTERM)
+        up.saw("up.stopping")
         up.process.send_signal(signal.SIGTERM)
         assert up.end() == 75
     run = site.run(one)

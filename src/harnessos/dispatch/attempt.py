@@ -20,7 +20,7 @@ from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR, Lease
-from harnessos.model.verdict import Step
+from harnessos.model.verdict import Step, Verdict
 from harnessos.runners import command
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ class Attempt:
         if judged is None:
             self._finish(self._cut_short(standing))
             return Step.HARNESS_FAULT
-        kept = working.keep(self._ground, self._place, run)
+        # What is accepted is kept by its ref and branch.
+        accepted = judged.decision.verdict is Verdict.VERIFIED
+        kept = None if accepted else working.keep(self._ground, self._place, run)
         return settlement.settle(self._ground, judged, self._cause, self._closing(kept)).step
 
     def _cut_short(self, standing: Standing) -> Ended:

@@ -16,7 +16,7 @@ from harnessos.dispatch.sessions import find_run
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.verdict import Step
+from harnessos.model.verdict import Step, Verdict
 from harnessos.worktrees.repository import head_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
         judged = verification.judge(ground, case, cause, lease_lost)
         if judged is None:
             runs.lost(lease)
-        closing = Closing(budget=place.budget, salvage_ref=_keep(ground, place, run))
+        accepted = judged.decision.verdict is Verdict.VERIFIED
+        closing = Closing(budget=place.budget, salvage_ref=None if accepted else _keep(ground, place, run))
         settled = settlement.settle(ground, judged, cause, closing)
     after = ground.store.read(_run, run["id"])
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)

@@ -22,6 +22,7 @@ LEDGER_S = 2.0
 CPU_S = 10.0
 CPU_PER_MINUTE = 1.0
 GRACE_S = 10.0
+CUT_S = 0.1
 
 
 class Watched(StrEnum):
@@ -125,9 +126,17 @@ class Watch:
                 return Watched.EXITED
             why = self._must_end()
             if why is not None:
-                grace = 0.0 if why is Watched.LOST or self._control.cut.is_set() else GRACE_S
-                self._child.terminate_tree(grace)
+                self._end(at_once=why is Watched.LOST)
                 return why
+
+    def _end(self, *, at_once: bool) -> None:
+        """Ask the tree to end, and kill what is left of it after the grace, or as soon as the run is cut."""
+        if not at_once and not self._control.cut.is_set():
+            asking = threading.Thread(target=self._child.terminate_tree, args=(GRACE_S,), name="harness-ask")
+            asking.start()
+            while asking.is_alive() and not self._control.cut.is_set():
+                asking.join(CUT_S)
+        self._child.terminate_tree(0.0)
 
     def _must_end(self) -> Watched | None:
         now = self._ground.clock.monotonic()

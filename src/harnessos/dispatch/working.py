@@ -11,7 +11,7 @@ from harnessos.files import free_bytes
 from harnessos.kernel import ending, intents, lineage, operations, runs
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage
+from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage, status
 from harnessos.worktrees.creation import FLOOR
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def make(ground: Ground, place: Place, lease: Lease, issue: Row) -> Worktree:
 
 
 def _origin(tx: Transaction, issue: Row) -> tuple[list[Accepted], str | None]:
-    last = tx.one("run_last_salvage", issue=issue["id"], one=1)
-    return lineage.accepted_before(tx, issue), last["salvage_ref"] if last else None
+    last = tx.one("run_last_work", issue=issue["id"], one=1)
+    return lineage.accepted_before(tx, issue), last["start"] if last else None
 
 
 def _confirm(tx: Transaction, lease: Lease, intent: str, worktree: Worktree) -> None:
@@ -118,12 +118,25 @@ def _salvaged(tx: Transaction, run_id: str, ref: str) -> None:
 
 
 def clear(ground: Ground, place: Place, run: Row) -> bool:
-    """Remove the worktree of a run that is over, after salvaging it; False when a process still works in it."""
+    """Remove the worktree of a run that is over, its work kept; False when a process still works in it.
+
+    An accepted run keeps its branch, for merging, and needs no salvage unless more than the accepted commit is there.
+    """
     if run["worktree"] is None:
         return True
-    keep(ground, place, run)
+    accepted = run["outcome"] == Outcome.SUCCESS and run["verdict"] in ("verified", "unverified")
+    if not (accepted and _is_at(Path(run["worktree"]), run["commit_id"])):
+        keep(ground, place, run)
     try:
-        remove(place.repo, Path(run["worktree"]), run["branch"], salvaged=True)
+        remove(place.repo, Path(run["worktree"]), run["branch"], salvaged=True, keep_branch=accepted)
     except errors.WorktreeProblem:
         return False
     return True
+
+
+def _is_at(folder: Path, commit: str) -> bool:
+    """Return whether a worktree holds this commit and nothing beyond it; True where the folder is gone already."""
+    if not folder.is_dir():
+        return True
+    state = status(folder)
+    return state.clean and state.head.commit == commit

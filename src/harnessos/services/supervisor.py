@@ -120,6 +120,8 @@ class Supervisor:
         for served in self._served:
             self._serve(served, now, bridge)
         self._offered = True
+        if self._control.drain.is_set():
+            self._reporter.say("up.stopping", reason="asked to: agents are ended, verifications finish; once more cuts")
         self._sweep(now)
         notify(self._ground, self._served, bridge)
         self._reporter.catch_up()

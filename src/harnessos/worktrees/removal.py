@@ -19,8 +19,8 @@ _PROC = Path("/proc")
 _GOING = ".going"
 
 
-def remove(repo: Repository, path: Path, branch: str, *, salvaged: bool) -> None:
-    """Remove the worktree at `path` and its branch. Repeating it, or a folder already gone, is fine.
+def remove(repo: Repository, path: Path, branch: str, *, salvaged: bool, keep_branch: bool = False) -> None:
+    """Remove the worktree at `path` and, unless it is to stay for merging, its branch. Repeating it, or a folder already gone, is fine.
 
     `salvaged` says that the run was accepted or that `salvage` kept its work; without it this refuses. Refused too:
     a branch that is not the harness's, the main checkout, a folder that is no worktree of this repository, one the user
@@ -50,7 +50,8 @@ def remove(repo: Repository, path: Path, branch: str, *, salvaged: bool) -> None
             pids=pids,
         )
     dismantle(repo, path)
-    delete_branch(repo, branch)
+    if not keep_branch:
+        delete_branch(repo, branch)
     if path.exists() or find(repo, path) is not None:
         raise WorktreeProblem(f"{path} is still there after its removal", path=str(path))
 

@@ -144,9 +144,11 @@ SELECT id FROM runs WHERE live = 1 AND project_id = :project AND machine_id = :m
 SELECT id, worktree FROM runs WHERE issue_id = :issue AND live = 0 AND commit_id = :commit_id
 ORDER BY epoch DESC LIMIT :one;
 
--- name: run_last_salvage
--- The newest salvaged work of an issue.
-SELECT salvage_ref, id FROM runs WHERE issue_id = :issue AND salvage_ref IS NOT NULL ORDER BY epoch DESC LIMIT :one;
+-- name: run_last_work
+-- The newest work of an issue that a new attempt goes on from: a salvage, or the commit of a run once accepted.
+SELECT coalesce(salvage_ref, commit_id) AS start FROM runs
+WHERE issue_id = :issue AND (salvage_ref IS NOT NULL OR (outcome = 'success' AND worktree IS NOT NULL))
+ORDER BY epoch DESC LIMIT :one;
 
 -- name: run_adopt
 -- A new process takes over a live run whose watcher is dead, under the same epoch.
