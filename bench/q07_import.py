@@ -21,7 +21,7 @@ FORMS = ("json", "toml", "chain", "yaml")
 MEASURES = ("wall", "cpu", "megabytes")
 MOST_ROUNDS = 3
 """The largest plan takes ten seconds each time."""
-_ENOUGH = 10_000
+_LARGE = 10_000
 
 
 def run(bench: Bench) -> Result:
@@ -40,7 +40,8 @@ def run(bench: Bench) -> Result:
         times = []
         for size in sizes:
             file = _write(bench.place, form, size)
-            got = _measure(bench, repository, file, (empty, ledger), one)
+            rounds = min(bench.rounds, MOST_ROUNDS) if size >= _LARGE else bench.rounds
+            got = _measure(rounds, repository, file, (empty, ledger), one)
             data[f"{form} {size}"] = got
             times.append(sample(got["product"]["wall"]).median)
             rows.append(_row(form, size, got))
@@ -59,7 +60,7 @@ def run(bench: Bench) -> Result:
                 )
         notes.append(f"{form}: time grows with the size by exponent {exponent(sizes, times):.2f}")
     notes += _refusals(bench, repository)
-    notes.append(f"{MOST_ROUNDS} rounds above {_ENOUGH:,} issues; whole processes, start-up included")
+    notes.append(f"{MOST_ROUNDS} rounds from {_LARGE:,} issues on; whole processes, start-up included")
     return Result(
         "Q7",
         "import of plans (`harness plan apply`), over the plain parser and the same rows by bare driver (no floor for YAML)",
@@ -104,17 +105,16 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _measure(
-    bench: Bench, repository: Repository, file: Path, ledger: tuple[Path, Path], one: Path
+    rounds: int, repository: Repository, file: Path, ledger: tuple[Path, Path], one: Path
 ) -> dict[str, dict[str, list[float]]]:
     """Return seconds and megabytes of the product and of the floor, each beginning with a ledger without the plan."""
-    big = file.stat().st_size > _ENOUGH * 100
     got: dict[str, dict[str, list[float]]] = {}
-    for _ in range(min(bench.rounds, MOST_ROUNDS) if big else bench.rounds):
+    for _ in range(rounds):
         copy(*ledger)
         _note(got, "product", _run(repository, (str(HARNESS), "plan", "apply", str(file), "--json")))
         if file.suffix == ".yaml":
             continue
-        path = copy(one, bench.place / "floor.sqlite")
+        path = copy(one, one.with_name("floor.sqlite"))
         _note(got, "floor", _run(repository, (sys.executable, "-m", "bench.import_floor", str(path), str(file))))
     return got
 

@@ -67,7 +67,7 @@ def was_rejected(ground: Ground, run: Row) -> bool:
     """Return whether the newest turn of a live run has been sent back already, and the next one has not begun."""
     last = ground.store.read(_newest_evidence, run["id"])
     return bool(
-        run["phase"] == "running" and run["verdict"] == Verdict.REJECTED and last is not None and last == run["turns"]
+        run["phase"] == "running" and run["verdict"] == Verdict.REJECTED.value and last is not None and last == run["turns"]
     )
 
 
@@ -129,5 +129,5 @@ def _end_accept(tx: Transaction, judged: Judged, name: str, cause: Cause, closin
         if row["kind"] == "accept":
             intents.confirm(tx, lease, row["id"])
     issue = evidence.accept(tx, lease, judged.decision, cause, closing)
-    tx.run("lock_free", name=name, holder=lease.run_id)
+    tx.do("lock_free", name=name, holder=lease.run_id)
     return issue

@@ -114,7 +114,7 @@ def keep(ground: Ground, place: Place, run: Row) -> str | None:
 
 
 def _salvaged(tx: Transaction, run_id: str, ref: str) -> None:
-    tx.run("run_salvaged", run=run_id, ref=ref)
+    tx.do("run_salvaged", run=run_id, ref=ref)
 
 
 def clear(ground: Ground, place: Place, run: Row) -> bool:

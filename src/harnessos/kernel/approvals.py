@@ -30,7 +30,7 @@ def wanted(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 def write(tx: Transaction, project_id: str, entries: Sequence[Mapping[str, Any]], **subject: str) -> None:
     """Write the approvals of one subject: `issue=ID` or `milestone=ID`. Any: as in `wanted`."""
     for entry in entries:
-        tx.run(
+        tx.do(
             "approval_insert",
             id=tx.new_id("apr"),
             project=project_id,
@@ -56,10 +56,10 @@ def replan(tx: Transaction, issue: Row, metadata: Mapping[str, Any]) -> int:
     for name, row in known.items():
         entry = asked.pop(name, None)
         if entry is None:
-            tx.run("approval_delete", id=row["id"])
+            tx.do("approval_delete", id=row["id"])
             continue
         required = int(entry["required"])
-        tx.run("approval_rewrite", id=row["id"], label=entry.get("label", ""), required=required)
+        tx.do("approval_rewrite", id=row["id"], label=entry.get("label", ""), required=required)
         still_open += is_open(required, row["state"])
     write(tx, issue["project_id"], list(asked.values()), issue=issue["id"])
     return still_open
@@ -69,6 +69,6 @@ def decide(tx: Transaction, rows: Sequence[Row], state: str, by: str, note: str)
     """Write a person's decision; return by how many the open approvals grew (below 0: shrank)."""
     grown = 0
     for row in rows:
-        tx.run("approval_decide", id=row["id"], state=state, by=by, now=tx.now, note=note, subject=None)
+        tx.do("approval_decide", id=row["id"], state=state, by=by, now=tx.now, note=note, subject=None)
         grown += is_open(row["required"], state) - is_open(row["required"], row["state"])
     return grown

@@ -17,7 +17,7 @@ def ask(
     tx: Transaction, project_id: str, issue_id: str | None, *, kind: str, dedup: str, question: str, command: str
 ) -> None:
     """Put a question into the inbox unless the same one (`dedup`) is open already."""
-    tx.run(
+    tx.do(
         "attention_insert",
         id=tx.new_id("att"),
         project=project_id,
@@ -33,14 +33,14 @@ def ask(
 
 def moot(tx: Transaction, issue_id: str, cause: Cause) -> None:
     """Close what an issue asked, because it moved on."""
-    tx.run("attention_resolve_issue", issue=issue_id, now=tx.now, by=str(cause.actor))
+    tx.do("attention_resolve_issue", issue=issue_id, now=tx.now, by=str(cause.actor))
 
 
 def resolve(tx: Transaction, attention_id: str, cause: Cause) -> None:
     """A person says that this is settled."""
     if tx.one("attention_by_id", id=attention_id) is None:
         raise errors.UnknownIdentifier(f"there is no attention entry {attention_id}", hint="`harness attention list`")
-    tx.run("attention_resolve", id=attention_id, now=tx.now, by=str(cause.actor))
+    tx.do("attention_resolve", id=attention_id, now=tx.now, by=str(cause.actor))
 
 
 def take_unsent(tx: Transaction, keys: Sequence[str], most: int = 20) -> list[Row]:

@@ -44,14 +44,14 @@ def limits_of(issue: Row, *outer: str) -> Limits:
 def open_project(tx: Transaction, project_id: str) -> None:
     """Give a new project the default caps."""
     for dimension, cap in DAY_DEFAULTS.items():
-        tx.run("budget_set", scope_kind=_SCOPE, scope=project_id, dimension=dimension, cap=cap, set_by="default")
+        tx.do("budget_set", scope_kind=_SCOPE, scope=project_id, dimension=dimension, cap=cap, set_by="default")
 
 
 def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
     """Return the project's balances of a UTC day, locked, opening the day at its first use."""
     rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
     if not rows:
-        tx.run("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
+        tx.do("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
         rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
     return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"], row["set_by"]) for row in rows]
 
@@ -73,14 +73,14 @@ def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -
 
 def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:
     """Set the amounts aside; `lacking` has said under the same locks that they fit."""
-    tx.run("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, wall_ms=want.wall_ms, usd=want.usd)
+    tx.do("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, wall_ms=want.wall_ms, usd=want.usd)
 
 
 def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
     """Hold the project until the next UTC day because a cap is reached; return the reason."""
     reason = f"budget:project {dimension} of the day"
     until = day_after(tx.now)
-    tx.run("hold_set", scope_kind=_SCOPE, scope=project_id, kind="budget", reason=reason, until=until, now=tx.now)
+    tx.do("hold_set", scope_kind=_SCOPE, scope=project_id, kind="budget", reason=reason, until=until, now=tx.now)
     project = tx.one("project_by_id", id=project_id)
     assert project is not None
     attention.ask(
@@ -105,7 +105,7 @@ def settle(tx: Transaction, run: Row) -> int:
     ended = min(run["ended_at"], run["expires_at"]) if run["outcome"] == "lost" else run["ended_at"]
     used = max(0, ended - run["started_at"])
     usd = run["spent_usd"] if run["spent_usd"] is not None else run["reserved_usd"]
-    tx.run(
+    tx.do(
         "budget_settle",
         scope_kind=_SCOPE,
         scope=run["project_id"],
@@ -124,10 +124,10 @@ def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: C
         raise errors.BadContent(f"there is no budget {dimension}; there are {', '.join(DIMENSIONS)}")
     cap = parse_amount(dimension, amount)
     scope = {"scope_kind": _SCOPE, "scope": project["id"]}
-    tx.run("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
-    tx.run("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
-    tx.run("hold_lift", **scope, kind="budget")
-    tx.run(
+    tx.do("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
+    tx.do("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
+    tx.do("hold_lift", **scope, kind="budget")
+    tx.do(
         "attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor)
     )
     events.note(tx, ("project", project["id"]), "budget.changed", cause, {"dimension": dimension, "cap": cap})

@@ -26,7 +26,7 @@ def create(
     if tx.one("campaign_by_name", project=project_id, name=name) is not None:
         raise errors.Refused(f"the project already has a campaign {name}", hint="`harness campaign list`")
     campaign = tx.new_id("cmp")
-    tx.run(
+    tx.do(
         "campaign_insert",
         id=campaign,
         project=project_id,
@@ -55,13 +55,13 @@ def set_status(tx: Transaction, campaign: Row, status: str, cause: Cause) -> Non
         return
     if seen not in _FROM[status]:
         raise errors.IllegalMove(f"campaign {campaign['name']} is {seen}; it cannot become {status}")
-    tx.run("campaign_status", id=campaign["id"], status=status, seen=seen)
+    tx.do("campaign_status", id=campaign["id"], status=status, seen=seen)
     events.note(tx, ("campaign", campaign["id"]), _VERBS[status], cause, {"set": {"status": status}})
     tx.wake()
 
 
 def set_policy(tx: Transaction, campaign: Row, objective: str, policy: Mapping[str, object], cause: Cause) -> None:
     """Change what a campaign is for and under which policy; issues planned before keep their lane and deadlines."""
-    tx.run("campaign_policy", id=campaign["id"], objective=objective, policy_json=canonical(policy))
+    tx.do("campaign_policy", id=campaign["id"], objective=objective, policy_json=canonical(policy))
     data = {"objective": objective, "policy": dict(policy)}
     events.note(tx, ("campaign", campaign["id"]), "campaign.changed", cause, data)

@@ -109,7 +109,7 @@ def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> str | None:
     if chores["due"]:
         escalation.fall_due(tx, request.project_id, cause, TIDY)
     if chores["held"]:
-        tx.run("hold_expire", project=request.project_id, now=tx.now)
+        tx.do("hold_expire", project=request.project_id, now=tx.now)
         holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
         return next((hold["reason"] for hold in holds), None)
     return None
@@ -119,7 +119,7 @@ def wake(tx: Transaction, project_id: str, most: int) -> int:
     """Put ready issues whose timer ran out back into the claim index; return how many."""
     rows = tx.all("issue_sleeping", project=project_id, now=tx.now, most=most)
     for row in rows:
-        tx.run("issue_wake", id=row["id"])
+        tx.do("issue_wake", id=row["id"])
     return len(rows)
 
 
@@ -168,7 +168,7 @@ def _next(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
         blocker = _conflict(tx, issue)
         if blocker is None:
             return issue
-        tx.run("issue_park", id=issue["id"], run=blocker)
+        tx.do("issue_park", id=issue["id"], run=blocker)
     return Nothing("what is ready declares files that live runs hold")
 
 
@@ -233,9 +233,9 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         base_commit=request.base,
     )
     for path in json.loads(issue["files_json"]):
-        tx.run("run_file_insert", project=request.project_id, path=path, run=run_id)
+        tx.do("run_file_insert", project=request.project_id, path=path, run=run_id)
     if slot is not None:
-        tx.run("slot_insert", machine_id=request.holder.machine_id, number=slot, project=request.project_id, run=run_id)
+        tx.do("slot_insert", machine_id=request.holder.machine_id, number=slot, project=request.project_id, run=run_id)
     by = Cause(
         Actor("supervisor" if request.supervised else "agent", request.agent), cause.command, run_id, lease.epoch
     )

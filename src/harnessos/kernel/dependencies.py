@@ -17,13 +17,13 @@ def depend(tx: Transaction, issue: Row, *, add: set[str], drop: set[str], cause:
     unmet, broken = issue["unmet"], issue["broken"]
     known = {edge["depends_on_id"]: edge["state"] for edge in tx.all("issue_dependencies", issue=issue["id"])}
     for on in sorted(drop & known.keys()):
-        tx.run("issue_undepend", issue=issue["id"], on=on)
+        tx.do("issue_undepend", issue=issue["id"], on=on)
         unmet -= known[on] == 0
         broken -= known[on] == 2
     for on in sorted(add - known.keys()):
         # Locked, so that its end cannot slip between this look and the new edge.
         state = EDGE.get(issues.lock(tx, on)["status"], 0)
-        tx.run("issue_depend", issue=issue["id"], on=on, state=state)
+        tx.do("issue_depend", issue=issue["id"], on=on, state=state)
         unmet += state == 0
         broken += state == 2
     return settling.waits(tx, issue, unmet, broken, cause)

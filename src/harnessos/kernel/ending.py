@@ -60,10 +60,10 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
     """Move the issue of a run that was just ended under its fence, and give back what the run held."""
     used = budgets.settle(tx, run)
     if run["supervised"]:
-        tx.run("slot_free", run=run["id"])
+        tx.do("slot_free", run=run["id"])
     if issue["files_json"] != "[]":
-        tx.run("run_files_free", run=run["id"])
-        tx.run("issue_unpark", run=run["id"])
+        tx.do("run_files_free", run=run["id"])
+        tx.do("issue_unpark", run=run["id"])
     limits = budgets.limits_of(issue, closing.budget)
     wall = issue["wall_ms"] + used
     standing = Standing(
@@ -105,7 +105,7 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
 
 def _hold_provider(tx: Transaction, provider: str, end: Ended, until: int | None) -> None:
     reason = f"provider:{provider} {end.outcome.value}"
-    tx.run("hold_set", scope_kind="provider", scope=provider, kind="breaker", reason=reason, until=until, now=tx.now)
+    tx.do("hold_set", scope_kind="provider", scope=provider, kind="breaker", reason=reason, until=until, now=tx.now)
 
 
 _QUESTIONS = {
@@ -131,7 +131,7 @@ def _ask(tx: Transaction, issue: Row, run: Row, end: Ended) -> None:
     else:
         return
     if reason == "breaker:issue":
-        tx.run("breaker_open", scope_kind="issue", scope=issue["id"], reason=end.reason, now=tx.now)
+        tx.do("breaker_open", scope_kind="issue", scope=issue["id"], reason=end.reason, now=tx.now)
     attention.ask(
         tx,
         issue["project_id"],

@@ -58,7 +58,7 @@ def _escalate(tx: Transaction, issue: Row, cause: Cause) -> None:
     new = [breach for breach in found if breach.trigger not in known]
     if not new:
         # Answered or over meanwhile: nothing happened, only the timer moves on.
-        tx.run("issue_due_next", id=issue["id"], due_at=next_due_at(policy, facts, tx.now))
+        tx.do("issue_due_next", id=issue["id"], due_at=next_due_at(policy, facts, tx.now))
         return
     priority = effective_priority(issue["priority"], found)
     changes = {

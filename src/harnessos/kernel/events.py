@@ -45,7 +45,7 @@ def append(
         canonical(data),
     )
     new = Head(event.subject_seq, chained(head.hash, event))
-    tx.run("event_insert", **event._asdict(), hash=new.hash)
+    tx.do("event_insert", **event._asdict(), hash=new.hash)
     return new
 
 
@@ -57,7 +57,7 @@ def note(tx: Transaction, subject: tuple[str, str], kind: str, cause: Cause, dat
     if tail is None:
         raise ValueError(f"no {noun} {subject_id}")
     new = append(tx, subject, Head(tail["event_seq"], tail["event_head"]), kind, cause, data)
-    tx.run(move, id=subject_id, seq=new.seq, head=new.hash, seen=tail["event_seq"])
+    tx.do(move, id=subject_id, seq=new.seq, head=new.hash, seen=tail["event_seq"])
 
 
 _CHAINS = {

@@ -36,7 +36,7 @@ def judge(
     run = runs.heartbeat(tx, lease)
     for result in results:
         _record(tx, lease, run["turns"], result)
-    tx.run(
+    tx.do(
         "verdict_insert",
         id=tx.new_id("ver"),
         run=lease.run_id,
@@ -58,7 +58,7 @@ def judge(
 
 
 def _record(tx: Transaction, lease: Lease, turn: int, result: GateResult) -> None:
-    tx.run(
+    tx.do(
         "evidence_insert",
         id=tx.new_id("evd"),
         run=lease.run_id,

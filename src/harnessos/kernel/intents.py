@@ -24,7 +24,7 @@ def plan(tx: Transaction, lease: Lease, kind: str, target: str, detail: Mapping[
     """Write down what is about to be done; return the intent's id."""
     runs.heartbeat(tx, lease)
     intent = tx.new_id("int")
-    tx.run(
+    tx.do(
         "intent_insert",
         id=intent,
         run=lease.run_id,

@@ -10,7 +10,7 @@ from harnessos.kernel.events import Cause, Head
 from harnessos.model.claim_order import claim_rank
 from harnessos.model.event import DECIDED
 from harnessos.model.issue import Status, Waiting, check_move, resting
-from harnessos.model.milestone import STATUSES, status_of
+from harnessos.model.milestone import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 _NONE = dict.fromkeys((*STATUSES, Status.CANCELLED.value), 0)
+_OVER = (None, Status.DONE, Status.CANCELLED)
+"""Only an issue that gets here or leaves (None: it is new) can make or break its milestone's being done."""
 
 
 def lock(tx: Transaction, issue_id: str) -> Row:
@@ -65,8 +67,8 @@ def change(
         {"set": decided, **(data or {})} if decided else (data or {}),
     )
     after.update(event_seq=head.seq, event_head=head.hash, updated_at=tx.now)
-    if tx.run("issue_change", **{name: after[name] for name in _COLUMNS}, id=issue["id"], seen=issue["event_seq"]) != 1:
-        raise errors.Busy(f"{issue['identifier']} was changed by someone else meanwhile")
+    # Whoever changed the issue meanwhile appended an event of the same number, which `events.append` cannot do twice.
+    tx.do("issue_change", **{name: after[name] for name in _COLUMNS}, id=issue["id"], seen=issue["event_seq"])
     if moved and issue["milestone_id"] is not None:
         count(tx, issue["milestone_id"], issue["status"], after["status"])
     return after
@@ -97,12 +99,9 @@ def count(tx: Transaction, milestone_id: str, source: str | None, target: str | 
         delta[str(source)] -= number
     if target is not None:
         delta[str(target)] += number
-    row = tx.one("milestone_count", id=milestone_id, **delta)
-    assert row is not None
-    after = {name: row[f"n_{name}"] for name in delta}
-    before = {name: after[name] - delta[name] for name in delta}
-    if (status_of(after, row["unmet"]) == "done") != (status_of(before, row["unmet"]) == "done"):
-        tx.run("settlement_insert", subject=milestone_id, kind="milestone", project=row["project_id"], now=tx.now)
+    tx.do("milestone_count", id=milestone_id, **delta)
+    if (source in _OVER) != (target in _OVER):
+        tx.do("milestone_settles", id=milestone_id, now=tx.now)
 
 
 def waiting(tx: Transaction, issue: Row) -> Waiting:

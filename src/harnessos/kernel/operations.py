@@ -27,7 +27,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     issue = issues.lock(tx, issues.find(tx, identifier)["id"])
     if cause.actor.kind == "agent" and issue["planned_by"] != str(cause.actor):
         only_operator(cause, "cancel what it did not plan itself", f"harness issue cancel {identifier}")
-    tx.run("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
+    tx.do("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     run = tx.one("run_live_of", issue=issue["id"])
     if run is not None:
         ended = tx.one(
@@ -77,7 +77,7 @@ def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
             f"{identifier} is {issue['status']}; only a failed or blocked issue is retried",
             hint=f"harness why {identifier}",
         )
-    tx.run("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
+    tx.do("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     attention.moot(tx, issue["id"], cause)
     new = settling.settle_one(tx, issues.change(tx, issue, "issue.retried", cause, fresh), cause)
     settling.after_issue(tx, new, cause)
@@ -209,7 +209,7 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
     fresh = {**issue, **columns}
     kept = ("task", "description", "size", "priority", "lane_id", "deadline_at", "gates_json", "budget_json",
             "labels_json", "files_json", "policy_json", "metadata_json")  # fmt: skip
-    tx.run("issue_rewrite", id=issue["id"], **{name: fresh[name] for name in kept})
+    tx.do("issue_rewrite", id=issue["id"], **{name: fresh[name] for name in kept})
     changes = {**escalation.again(tx, fresh), "definition": definition}
     return issues.change(tx, fresh, "issue.edited", cause, changes, {"changed": sorted(columns)})
 

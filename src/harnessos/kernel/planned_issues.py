@@ -104,7 +104,7 @@ def lane(tx: Transaction, campaign: Row, policy: Policy | None) -> str:
         "workload_class": merged.workload_class or "",
         "capabilities": ",".join(merged.capabilities),
     }
-    tx.run("lane_insert", id=tx.new_id("lan"), project=campaign["project_id"], now=tx.now, **values)
+    tx.do("lane_insert", id=tx.new_id("lan"), project=campaign["project_id"], now=tx.now, **values)
     row = tx.one("lane_find", **values)
     assert row is not None
     return str(row["id"])
@@ -249,7 +249,7 @@ def _refuse_cycles(tx: Transaction, moved: list[tuple[Placed, set[str]]]) -> Non
 def rewrite(tx: Transaction, issue: Row, planned: PlannedIssue, definition: str, lane_id: str, cause: Cause) -> Row:
     """Change what an issue asks for, which approvals it waits for, and where it stands in the claim order."""
     columns = texts(planned)
-    tx.run("issue_rewrite", id=issue["id"], lane_id=lane_id, **columns)
+    tx.do("issue_rewrite", id=issue["id"], lane_id=lane_id, **columns)
     fresh = {**issue, **columns, "lane_id": lane_id}
     changes = {**escalation.again(tx, fresh), "definition": definition}
     changes["approvals_open"] = approvals.replan(tx, issue, planned.metadata)

@@ -114,7 +114,7 @@ def _insert_milestone(
 ) -> Row:
     milestone_id = tx.new_id("mil")
     wanted = approvals.wanted(planned.metadata)
-    tx.run(
+    tx.do(
         "milestone_insert",
         id=milestone_id,
         project_id=project["id"],
@@ -151,7 +151,7 @@ def _depend_milestone(
     for row in wanted:
         if row["id"] not in known:
             done = int(row["status"] == "done")
-            tx.run("milestone_depend", milestone=milestone["id"], on=row["id"], state=done)
+            tx.do("milestone_depend", milestone=milestone["id"], on=row["id"], state=done)
             known.add(row["id"])
             unmet += 1 - done
     if unmet != milestone["unmet"]:
@@ -159,7 +159,7 @@ def _depend_milestone(
         assert fresh is not None
         settling.release(tx, fresh, unmet, fresh["approvals_open"])
     if not new:
-        tx.run(
+        tx.do(
             "milestone_rewrite",
             id=milestone["id"],
             description=planned.description,

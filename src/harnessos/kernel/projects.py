@@ -29,7 +29,7 @@ def create(
 ) -> Row:
     """Create a project (`kind` git or folder) with its default campaign and default caps."""
     project = tx.new_id("prj")
-    tx.run(
+    tx.do(
         "project_insert",
         id=project,
         key=check_key(key),
@@ -90,6 +90,6 @@ def configure(
     """Change a project's name, target branch and settings; settings of the value None are removed."""
     merged = {**json.loads(project["settings_json"]), **settings}
     merged = {key: value for key, value in merged.items() if value is not None}
-    tx.run("project_settings", id=project["id"], name=name, target=target, settings_json=json.dumps(merged))
+    tx.do("project_settings", id=project["id"], name=name, target=target, settings_json=json.dumps(merged))
     data = {"name": name, "target": target, **settings}
     events.note(tx, ("project", project["id"]), "project.changed", cause, data)

@@ -70,7 +70,7 @@ def checkpoint(tx: Transaction, lease: Lease, made: Progress, cause: Cause) -> R
     row = tx.one("run_checkpoint", run=lease.run_id, epoch=lease.epoch, now=tx.now)
     if row is None or tail is None:
         lost(lease)
-    tx.run(
+    tx.do(
         "checkpoint_insert",
         id=tx.new_id("chk"),
         run=lease.run_id,
@@ -92,7 +92,7 @@ def checkpoint(tx: Transaction, lease: Lease, made: Progress, cause: Cause) -> R
         cause,
         {"number": row["checkpoints"], "title": made.title},
     )
-    tx.run("event_head_issue", id=lease.issue_id, seq=new.seq, head=new.hash, seen=head.seq)
+    tx.do("event_head_issue", id=lease.issue_id, seq=new.seq, head=new.hash, seen=head.seq)
     return {"number": row["checkpoints"], "expires_at": row["expires_at"]}
 
 
@@ -160,6 +160,6 @@ def save_artifact(tx: Transaction, lease: Lease, cause: Cause, **file: Any) -> s
     """Record a file the run produced (kind, path, sha256, size); return its id. Any: the schema checks them."""
     heartbeat(tx, lease)
     artifact = tx.new_id("art")
-    tx.run("artifact_insert", id=artifact, run=lease.run_id, issue=lease.issue_id, now=tx.now, **file)
+    tx.do("artifact_insert", id=artifact, run=lease.run_id, issue=lease.issue_id, now=tx.now, **file)
     events.note(tx, ("issue", lease.issue_id), "artifact.saved", cause, file)
     return artifact

@@ -25,7 +25,7 @@ _PROMOTE = "promote/"
 def after_issue(tx: Transaction, issue: Row, cause: Cause) -> None:
     """Tell the issue's dependents of its new status, leaving a settlement for those over BATCH."""
     if _issue(tx, issue["id"], cause, BATCH) >= BATCH:
-        tx.run("settlement_insert", subject=issue["id"], kind="issue", project=issue["project_id"], now=tx.now)
+        tx.do("settlement_insert", subject=issue["id"], kind="issue", project=issue["project_id"], now=tx.now)
 
 
 def step(tx: Transaction, project_id: str, cause: Cause, most: int = BATCH) -> bool:
@@ -43,7 +43,7 @@ def step(tx: Transaction, project_id: str, cause: Cause, most: int = BATCH) -> b
         else:
             count = _promote(tx, subject.removeprefix(_PROMOTE), cause, most - moved)
         if count < most - moved:
-            tx.run("settlement_delete", subject=subject)
+            tx.do("settlement_delete", subject=subject)
         moved += max(count, 1)
     return tx.one("settlement_next", project=project_id, one=1) is not None
 
@@ -95,7 +95,7 @@ def waits(tx: Transaction, issue: Row, unmet: int, broken: int, cause: Cause) ->
     fresh = {**issue, "unmet": unmet, "broken": broken}
     settled = settle_one(tx, fresh, cause)
     if settled is fresh:
-        tx.run("issue_waits", id=issue["id"], unmet=unmet, broken=broken)
+        tx.do("issue_waits", id=issue["id"], unmet=unmet, broken=broken)
     return settled
 
 
@@ -141,8 +141,8 @@ def _milestone(tx: Transaction, milestone_id: str, project_id: str, most: int) -
 
 def release(tx: Transaction, milestone: Row, unmet: int, approvals_open: int) -> None:
     """Store what a milestone now waits for, and have its issues promoted or demoted accordingly."""
-    tx.run("milestone_waits", id=milestone["id"], unmet=unmet, approvals_open=approvals_open)
-    tx.run(
+    tx.do("milestone_waits", id=milestone["id"], unmet=unmet, approvals_open=approvals_open)
+    tx.do(
         "settlement_insert",
         subject=_PROMOTE + milestone["id"],
         kind="promote",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 150_000
 TRIES = 8
+MOST_WAITING = 100
+"""Statements that may wait for the next round trip: a bound on what the driver holds."""
 ASKED = 20
 """How often a restarting server is asked what became of a commit, up to the pool's 30 s each time."""
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
@@ -49,6 +51,7 @@ class PostgresTransaction:
         self._ids = ids
         self.now = now
         self.woken = False
+        self._waiting: list[tuple[LiteralString, Mapping[str, Value]]] = []
         self.appended: Mapping[str, Value] | None = None
 
     def wake(self) -> None:
@@ -61,22 +64,50 @@ class PostgresTransaction:
 
     def one(self, name: str, /, **values: Value) -> Row | None:
         """See Transaction."""
-        return self._connection.execute(self._texts[name], values, prepare=True).fetchone()
+        return self._send(self._texts[name], values).fetchone()
 
     def all(self, name: str, /, **values: Value) -> list[Row]:
         """See Transaction."""
-        return self._connection.execute(self._texts[name], values, prepare=True).fetchall()
+        return self._send(self._texts[name], values).fetchall()
 
     def run(self, name: str, /, **values: Value) -> int:
         """See Transaction."""
+        return self._send(self._texts[name], values).rowcount
+
+    def do(self, name: str, /, **values: Value) -> None:
+        """See Transaction: it waits, and travels in one round trip with the next statement that is asked for a result."""
         if name == "event_insert":
             self.appended = values
-        return self._connection.execute(self._texts[name], values, prepare=True).rowcount
+        self._waiting.append((self._texts[name], values))
+        if len(self._waiting) >= MOST_WAITING:
+            self.flush()
 
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
         """See Transaction."""
+        self.flush()
         with self._connection.cursor() as cursor:
             cursor.executemany(self._texts[name], cast("Iterable[Mapping[str, Any]]", rows))
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._waiting:
+            self._send("SELECT 1", {})
+
+    def commit(self) -> None:
+        """Send what waits, and COMMIT, in one round trip; after an error in it the server skips the rest."""
+        if self.woken:
+            self._waiting.append(("NOTIFY harness_changed", {}))
+        self._send("COMMIT", None)
+
+    def _send(self, text: LiteralString, values: Mapping[str, Value] | None) -> psycopg.Cursor[Row]:
+        prepare = values is not None
+        if not self._waiting:
+            return self._connection.execute(text, values, prepare=prepare)
+        waiting, self._waiting = self._waiting, []
+        with self._connection.pipeline():
+            for one, given in waiting:
+                self._connection.execute(one, given, prepare=bool(given))
+            return self._connection.execute(text, values, prepare=prepare)
 
 
 class Texts:
@@ -117,9 +148,7 @@ class PostgresStore:
                 with spoken(self.url), self._pool.connection() as connection:
                     tx, number = self._begin(connection, _BEGIN_WRITE)
                     result = command(tx, *args, **kwargs)
-                    if tx.woken:
-                        connection.execute("NOTIFY harness_changed")
-                    self._commit(connection, tx, number)
+                    self._commit(tx, number)
                     return result
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
                 if attempt == TRIES:
@@ -154,10 +183,12 @@ class PostgresStore:
         now = row["now"] if self._clock is None else self._clock.now()
         return PostgresTransaction(connection, self._texts, now, self._ids), row["number"]
 
-    def _commit(self, connection: Connection, tx: PostgresTransaction, number: str) -> None:
+    def _commit(self, tx: PostgresTransaction, number: str) -> None:
         """Commit; when the connection breaks while committing, ask the server what became of it."""
         try:
-            connection.execute("COMMIT")
+            tx.commit()
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            raise
         except psycopg.OperationalError as problem:
             if not self._was_committed(number, tx.appended):
                 raise errors.StoreUnavailable("the connection broke, nothing was written") from problem

@@ -70,6 +70,10 @@ class SqliteTransaction:
         self._connection.execute(self._queries[name].sql, values)
         return self._connection.changes()
 
+    def do(self, name: str, /, **values: Value) -> None:
+        """See Transaction."""
+        self._connection.execute(self._queries[name].sql, values)
+
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
         """See Transaction."""
         self._connection.executemany(self._queries[name].sql, rows)

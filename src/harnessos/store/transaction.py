@@ -40,6 +40,10 @@ class Transaction(Protocol):
         """Run the statement and return how many rows it changed."""
         ...
 
+    def do(self, name: str, /, **values: Value) -> None:
+        """Run a statement whose outcome nobody here asks for; it may travel with the next one, in order."""
+        ...
+
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
         """Run the statement once for each row of values."""
         ...

@@ -53,6 +53,11 @@ class HookedTransaction:
         self._hook(f"{self._command} before {name}")
         return self._inner.run(name, **values)
 
+    def do(self, name: str, /, **values: Value) -> None:
+        """See Transaction."""
+        self._hook(f"{self._command} before {name}")
+        self._inner.do(name, **values)
+
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
         """See Transaction."""
         self._hook(f"{self._command} before {name}")

@@ -45,8 +45,15 @@ WHERE id = :id;
 UPDATE milestones SET n_pending = n_pending + :pending, n_ready = n_ready + :ready,
     n_in_progress = n_in_progress + :in_progress, n_done = n_done + :done, n_failed = n_failed + :failed,
     n_blocked = n_blocked + :blocked, n_cancelled = n_cancelled + :cancelled
-WHERE id = :id
-RETURNING n_pending, n_ready, n_in_progress, n_done, n_failed, n_blocked, n_cancelled, unmet, project_id;
+WHERE id = :id;
+
+-- name: milestone_settles
+-- Notes that the dependents of a milestone must learn of its status, if one of them has not.
+INSERT INTO settlements (subject_id, subject_kind, project_id, created_at)
+SELECT m.id, 'milestone', m.project_id, :now FROM milestones m
+WHERE m.id = :id AND EXISTS (SELECT 1 FROM milestone_dependencies d
+    WHERE d.depends_on_id = m.id AND d.state <> CASE m.status WHEN 'done' THEN 1 ELSE 0 END)
+ON CONFLICT (subject_id) DO NOTHING;
 
 -- name: milestone_waits
 -- What a milestone waits for beside its own issues; its status derives from that and from the counters.
