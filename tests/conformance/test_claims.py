@@ -297,3 +297,17 @@ def test_one_live_run_in_a_folder_without_git(ledger: Ledger) -> None:
     assert ledger.taken(here=ELSEWHERE, path="/work", folder=True)
     ledger.end(run, Outcome.RELEASED)
     assert ledger.claim(here=HERE, path="/work", folder=True)
+
+
+def test_a_named_issue_is_refused_to_a_caller_that_does_not_serve_its_lane(ledger: Ledger) -> None:
+    ledger.plan(draft("gpu", policy=policy(capabilities=("gpu",))))
+    assert "needs gpu" in ledger.refusal("gpu")
+    assert ledger.claim("gpu", capabilities=("gpu",)).issue["status"] == "in_progress"
+
+
+def test_a_named_issue_keeps_its_backoff(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.fail(ledger.claim())
+    assert "before its next attempt" in ledger.refusal("a")
+    ledger.clock.advance(11 * SECOND)
+    ledger.claim("a")

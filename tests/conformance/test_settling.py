@@ -202,3 +202,26 @@ def test_claim_next_returns_none_not_error_when_empty(ledger: Ledger) -> None:
     """P02."""
     assert ledger.refusal() == "nothing is ready for this caller"
     assert isinstance(ledger.ask(), claims.Nothing)
+
+
+def test_what_stands_on_a_reopened_issue_is_not_claimed_before_it_was_told(ledger: Ledger) -> None:
+    """More dependents than two settlements reach: the claim itself looks at what the issue it takes stands on."""
+    names = [f"leaf{number}" for number in range(2 * settling.BATCH + 20)]
+    ledger.plan(draft("root", priority="low"), *(draft(name, depends=["root"]) for name in names))
+    ledger.do_all("root")
+    ledger.settle()
+    ledger.reopen("root")
+    assert _ready(ledger) > 1
+    assert ledger.taken() == "root"
+
+
+def test_an_issue_planned_into_a_done_milestone_makes_its_dependents_wait_again(ledger: Ledger) -> None:
+    shape = {"m1": (), "m2": ("m1",)}
+    first = (draft("a", milestone="m1"), draft("b", milestone="m2"))
+    ledger.plan(*first, milestones=shape)
+    ledger.do_all("a")
+    ledger.settle()
+    assert ledger.status("b") == "ready"
+    ledger.plan(*first, draft("c", milestone="m1"), milestones=shape)
+    ledger.settle()
+    assert ledger.status("b") == "pending"

@@ -70,9 +70,9 @@ class Nothing(NamedTuple):
 
 def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Nothing:
     """Give the caller an issue, or say why there is none."""
-    held = _tidy(tx, request, cause)
-    if held:
-        return Nothing(held)
+    tidied = _tidy(tx, request, cause)
+    if tidied.hold:
+        return Nothing(tidied.hold)
     number = None
     if request.max_live is not None or request.folder:
         tx.one("claim_lock", project=request.project_id)
@@ -90,20 +90,26 @@ def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Not
         one=1,
     ):
         return Nothing("another run works in this folder, and without git there is one at a time")
-    issue = _named(tx, request) if request.issue else _next(tx, request)
+    issue = _named(tx, request) if request.issue else _next(tx, request, cause, unsettled=tidied.unsettled)
     if isinstance(issue, Nothing):
         return issue
     return _take(tx, request, issue, number, cause)
 
 
-def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> str | None:
-    """Reap, settle, wake and escalate what is due; return the hold on this claim, if there is one."""
+class _Tidied(NamedTuple):
+    """The hold on this claim, and whether dependents of something are still to be told of it."""
+
+    hold: str | None
+    unsettled: bool
+
+
+def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> _Tidied:
+    """Reap, settle, wake and escalate what is due."""
     chores = tx.one("claim_chores", project=request.project_id, now=tx.now)
     assert chores is not None
     if chores["expired"]:
         reaping.reap(tx, request.holder, cause, most=32)
-    if chores["unsettled"]:
-        settling.step(tx, request.project_id, cause)
+    unsettled = bool(chores["unsettled"]) and settling.step(tx, request.project_id, cause)
     if chores["sleeping"]:
         wake(tx, request.project_id, TIDY)
     if chores["due"]:
@@ -111,8 +117,8 @@ def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> str | None:
     if chores["held"]:
         tx.do("hold_expire", project=request.project_id, now=tx.now)
         holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
-        return next((hold["reason"] for hold in holds), None)
-    return None
+        return _Tidied(next((hold["reason"] for hold in holds), None), unsettled)
+    return _Tidied(None, unsettled)
 
 
 def wake(tx: Transaction, project_id: str, most: int) -> int:
@@ -146,12 +152,18 @@ def _named(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
     campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
     if campaign is not None and campaign["status"] != "active":
         return Nothing(f"campaign_paused:{campaign['name']}")
+    if issue["parked"] == 1 and issue["not_before"] > tx.now:
+        return Nothing(f"{identifier} waits {(issue['not_before'] - tx.now) // 1000 + 1} s before its next attempt")
+    lane = tx.one("lane_by_id", id=issue["lane_id"])
+    if lane is not None and not serves(request, lane):
+        wants = " and ".join(filter(None, (lane["workload_class"], lane["capabilities"])))
+        return Nothing(f"{identifier} needs {wants}, which this caller does not serve")
     if _conflict(tx, issue) is not None:
         return Nothing(f"{identifier} declares files that a live run holds")
     return issue
 
 
-def _next(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
+def _next(tx: Transaction, request: ClaimRequest, cause: Cause, *, unsettled: bool) -> Row | Nothing:
     for _ in range(TIDY):
         heads = tx.all(
             "issue_heads",
@@ -165,10 +177,17 @@ def _next(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
         issue = next((row for lane in served if (row := tx.one("issue_take", lane=lane, one=1))), None)
         if issue is None:
             return Nothing("nothing is ready for this caller")
+        if unsettled:
+            # What it stands on may have been reopened, and the word not have reached it yet.
+            issue = settling.refresh(tx, issue, cause)
+            if issue["status"] != Status.READY:
+                continue
         blocker = _conflict(tx, issue)
         if blocker is None:
             return issue
         tx.do("issue_park", id=issue["id"], run=blocker)
+    if unsettled:
+        return Nothing("the queue is being brought up to date after a change; try again")
     return Nothing("what is ready declares files that live runs hold")
 
 

@@ -206,6 +206,11 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}"
         )
+    if issue["status"] in (Status.DONE, Status.CANCELLED):
+        raise errors.IllegalMove(
+            f"{identifier} is {issue['status']}, there is nothing left to change",
+            hint=f"`harness issue reopen {identifier}` first",
+        )
     fresh = {**issue, **columns}
     kept = ("task", "description", "size", "priority", "lane_id", "deadline_at", "gates_json", "budget_json",
             "labels_json", "files_json", "policy_json", "metadata_json")  # fmt: skip

@@ -99,6 +99,17 @@ def waits(tx: Transaction, issue: Row, unmet: int, broken: int, cause: Cause) ->
     return settled
 
 
+def refresh(tx: Transaction, issue: Row, cause: Cause) -> Row:
+    """Bring one issue up to date with what it depends on, ahead of the settlement that is on its way to it."""
+    unmet, broken = issue["unmet"], issue["broken"]
+    for edge in tx.all("issue_dependencies", issue=issue["id"]):
+        state, seen = EDGE.get(edge["status"], 0), edge["state"]
+        if state != seen and tx.run("issue_settle", issue=issue["id"], on=edge["depends_on_id"], state=state, seen=seen):
+            unmet += (state == 0) - (seen == 0)
+            broken += (state == 2) - (seen == 2)
+    return waits(tx, issue, unmet, broken, cause)
+
+
 def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
     """Move an issue that nobody works at to where it rests; return its row. Others are left where they are."""
     for _ in range(2):

@@ -13,3 +13,7 @@ ON CONFLICT (campaign_id, workload_class, capabilities) DO NOTHING;
 SELECT l.id, l.workload_class, l.capabilities, c.name AS campaign, c.status AS campaign_status,
     EXISTS (SELECT 1 FROM issues i WHERE i.lane_id = l.id AND i.status = 'ready' AND i.parked = 0) AS waiting
 FROM lanes l JOIN campaigns c ON c.id = l.campaign_id WHERE l.project_id = :project ORDER BY l.id;
+
+-- name: lane_by_id
+-- What an issue's lane asks of who takes it.
+SELECT workload_class, capabilities FROM lanes WHERE id = :id;
