@@ -218,3 +218,23 @@ def test_a_process_of_another_user_that_cannot_be_ended_is_reported_not_hidden(t
     if b"Permission denied" in done.errors or b"No module named" in done.errors:
         pytest.skip("the interpreter is not readable for other users")
     assert done.output.decode() == f"[{child.identity.pid}]\n", done.errors.decode()
+
+
+def test_a_process_that_adopts_and_is_alone_still_ends_what_another_supervisor_left(tmp_path: Path) -> None:
+    """Nothing below this process says nothing about a run that a dead one had started."""
+    script = """
+import os, subprocess, sys
+from pathlib import Path
+from harnessos import processes
+left = subprocess.Popen(["sleep", "600"], env={**os.environ, "HARNESS_RUN_ID": "run-left"}, start_new_session=True)
+identity = processes.identity_of(left.pid)
+successor = os.fork()
+if successor == 0:
+    processes.become_subreaper()
+    processes.kill_run("run-left", grace=0.0, group=identity)
+    os._exit(0)
+os.waitpid(successor, 0)
+print("alive" if left.poll() is None else "ended")
+"""
+    done = run_python("-c", script, cwd=tmp_path)
+    assert done.stdout.strip() == "ended", done.stderr

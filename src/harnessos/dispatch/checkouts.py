@@ -139,7 +139,10 @@ def remove_stale(ground: Ground, place: Place, alive: Callable[[str], bool]) -> 
     folder = ground.home / "checkouts"
     if not place.is_git or not folder.is_dir():
         return
-    for listed in worktrees.list_worktrees(place.repo):
+    with worktrees.serialised(place.repo):
+        # git fails when it lists while another worktree is taken away.
+        found = worktrees.list_worktrees(place.repo)
+    for listed in found:
         inside = listed.path.parent == folder.resolve()
         if inside and listed.branch is None and not alive(listed.path.name.rsplit("-", 2)[0]):
             worktrees.remove_checkout(place.repo, worktrees.Checkout(listed.path, listed.commit))

@@ -59,12 +59,12 @@ def _dead(run: Row) -> bool:
 
 
 def take_over(
-    ground: Ground, place: Place, run: Row, control: Control, provider: str = ""
+    ground: Ground, place: Place, run: Row, control: Control, provider: str = "", *, may_resume: bool = True
 ) -> Callable[[], None] | None:
     """Kill what is left of an orphan and take its lease over under the same epoch.
 
     Return what is to be done with it: verification when its agent had asked for the verdict, else its end as `lost`.
-    None when somebody else was faster.
+    None when somebody else was faster. Without `may_resume` nothing is verified.
     """
     agent = None
     if run["agent_pid"] is not None:
@@ -75,7 +75,7 @@ def take_over(
         return None
     checkouts.remove_stale(ground, place, lambda run_id: run_id != run["id"])
     lease = runs.lease_of(run)
-    if place.workflow is not None and had_asked(ground, place, run):
+    if may_resume and place.workflow is not None and had_asked(ground, place, run):
         adopted, issue, slot = ground.store.read(_rows, lease)
         return Attempt(ground, place, Claimed(lease, issue, adopted, slot), token, control, provider).resume
     return lambda: _lose(ground, place, run, lease)

@@ -67,7 +67,10 @@ def was_rejected(ground: Ground, run: Row) -> bool:
     """Return whether the newest turn of a live run has been sent back already, and the next one has not begun."""
     last = ground.store.read(_newest_evidence, run["id"])
     return bool(
-        run["phase"] == "running" and run["verdict"] == Verdict.REJECTED.value and last is not None and last == run["turns"]
+        run["phase"] == "running"
+        and run["verdict"] == Verdict.REJECTED.value
+        and last is not None
+        and last == run["turns"]
     )
 
 
@@ -95,7 +98,7 @@ def _accept(ground: Ground, judged: Judged, step: Step, cause: Cause, closing: C
         issue = ground.store.write(evidence.accept, case.lease, judged.decision, cause, closing)
     else:
         repo, name = case.place.repo, f"accept/{case.issue['id']}"
-        now = worktrees.accepted(repo).get(case.issue["identifier"])
+        now = worktrees.accepted_commit(repo, case.issue["identifier"])
         before = ground.store.write(_begin_accept, case.lease, name, case.subject, now)
         if now != case.subject and not worktrees.accept(repo, case.issue["identifier"], case.subject, now):
             raise errors.GitFailed(f"the accepted ref of {case.issue['identifier']} was moved by someone else")

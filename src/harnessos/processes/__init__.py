@@ -6,7 +6,8 @@ synchronous: callers bring threads. Linux is complete; macOS has process groups 
 
 from __future__ import annotations
 
-from harnessos.processes.child import Child, become_subreaper, reap_orphans, spawn
+from harnessos.processes.adoption import become_subreaper, is_alone, reap_orphans
+from harnessos.processes.child import Child, spawn
 from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
 from harnessos.processes.identity import Identity, boot_id, identity_of, is_alive, machine_id, this_process
 from harnessos.processes.quick import EndedBy, Finished, run
@@ -25,6 +26,7 @@ __all__ = [
     "cpu_seconds",
     "identity_of",
     "is_alive",
+    "is_alone",
     "kill_run",
     "machine_id",
     "marked",

@@ -6,14 +6,15 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from harnessos.processes.adoption import is_alone, prctl
 from harnessos.processes.environment import RUN_MARKER
 from harnessos.processes.handle import open_handle, rest, wait_handle
 from harnessos.processes.identity import Identity, boot_id, machine_id
-from harnessos.processes.start import collect, own, start
-from harnessos.processes.table import LINUX, all_rows, row_of
-from harnessos.processes.tree import kill_run, remember_group
+from harnessos.processes.start import collect, start
+from harnessos.processes.table import LINUX, row_of
+from harnessos.processes.tree import kill_run, remember_group, remember_spawned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from harnessos.processes.start import Process
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-_adopts = threading.Event()
 
 
 class Child:
@@ -38,6 +37,7 @@ class Child:
         self._handle = open_handle(process.pid)
         started = row_of(process.pid, required=True).started
         self.identity = Identity(machine_id(), boot_id(), process.pid, started)
+        remember_spawned(self.identity)
 
     def __del__(self) -> None:
         if self._handle is not None:
@@ -50,7 +50,8 @@ class Child:
                 if self._handle is not None:
                     if not wait_handle(self._handle, 0):
                         return None
-                    remember_group(self.identity)
+                    if not is_alone():
+                        remember_group(self.identity)
                 collect(self._process)
             return self._process.returncode
 
@@ -110,44 +111,6 @@ def spawn(
             os.close(handle)
 
 
-def become_subreaper() -> None:
-    """Make this process the parent of all orphans below it (Linux), so that `reap_orphans` can wait for them."""
-    if LINUX:
-        prctl = _prctl()
-        if prctl(_PR_SET_CHILD_SUBREAPER, 1) != 0:
-            raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed")
-        _adopts.set()
-
-
-def reap_orphans() -> None:
-    """Wait for the zombies this process has adopted; the exit codes of its own children stay theirs."""
-    if not _adopts.is_set():
-        return
-    with own.lock:
-        for row in all_rows().values():
-            if row.parent == os.getpid() and row.dead and row.pid not in own.processes:
-                try:
-                    os.waitpid(row.pid, os.WNOHANG)
-                except ChildProcessError:
-                    continue  # another thread was first
-
-
-class _Prctl(Protocol):
-    def __call__(self, option: int, value: int) -> int: ...
-
-
-def _prctl() -> _Prctl:
-    import ctypes
-
-    function = ctypes.CDLL(None, use_errno=True).prctl
-    function.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
-
-    def call(option: int, value: int) -> int:
-        return int(function(option, value, 0, 0, 0))
-
-    return call
-
-
 def _dying_with_parent() -> Callable[[], None] | None:
     """Return what the new process does before exec: ask for SIGKILL at its parent's end.
 
@@ -155,11 +118,11 @@ def _dying_with_parent() -> Callable[[], None] | None:
     """
     if not LINUX:
         return None
-    prctl, parent, this_pid, parent_pid, kill = _prctl(), os.getpid(), os.getpid, os.getppid, os.kill
+    call, parent, this_pid, parent_pid, kill = prctl(), os.getpid(), os.getpid, os.getppid, os.kill
     number = int(signal.SIGKILL)
 
     def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, number)
+        call(_PR_SET_PDEATHSIG, number)
         if parent_pid() != parent:  # it died before the line above took effect
             kill(this_pid(), number)
 

@@ -29,10 +29,10 @@ class OwnChildren:
         self.lock = threading.Lock()
         self.processes: dict[int, Process] = {}
 
-    def forget(self, pid: int) -> None:
-        """Say that the pid has been waited for."""
-        with self.lock:
-            self.processes.pop(pid, None)
+    def forget(self, process: Process) -> None:
+        """Say that the process has been waited for. No lock: `start` may hold it for as long as a fork takes."""
+        if self.processes.get(process.pid) is process:
+            del self.processes[process.pid]
 
 
 own = OwnChildren()
@@ -92,7 +92,7 @@ def collect(process: Process, seconds: float | None = 0.0) -> int | None:
     except subprocess.TimeoutExpired:
         return None
     if code is not None:
-        own.forget(process.pid)
+        own.forget(process)
     return code
 
 

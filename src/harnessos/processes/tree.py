@@ -7,10 +7,11 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from harnessos.processes.adoption import is_alone
 from harnessos.processes.environment import RUN_MARKER
 from harnessos.processes.handle import send, wait_gone
 from harnessos.processes.identity import Identity, boot_id, machine_id
-from harnessos.processes.start import collect_ended
+from harnessos.processes.start import collect_ended, own
 from harnessos.processes.table import Row, all_rows, environment_entry
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 _ROUND = 0.2
 _PATIENCE = 10.0
 _left_behind: dict[Identity, list[Identity]] = {}
+_spawned: dict[Identity, None] = {}
+_REMEMBERED = 1_000
+
+
+def remember_spawned(leader: Identity) -> None:
+    """Keep that this process itself started the leader, for the newest thousand."""
+    _spawned[leader] = None
+    if len(_spawned) > _REMEMBERED:
+        _spawned.pop(next(iter(_spawned)), None)
 
 
 def marked(run_id: str) -> list[Identity]:
@@ -47,6 +57,9 @@ def kill_run(run_id: str, *, grace: float, group: Identity | None = None) -> lis
 
 def kill_marked(name: str, value: str, *, grace: float, group: Identity | None) -> list[Identity]:
     """Do what `kill_run` says for any marker in the environment."""
+    if group in _spawned and group.pid not in own.processes and group not in _left_behind and is_alone():
+        # We started it, we have waited for its leader, and nothing below us has lost its parent: nothing can be left.
+        return []
     known = {group, *_left_behind.pop(group, ())} if group else set()
     deadline = time.monotonic() + grace
     asked: set[Identity] = set()
@@ -59,7 +72,7 @@ def kill_marked(name: str, value: str, *, grace: float, group: Identity | None) 
         wait_gone(left, min(seconds, _ROUND))
         left = tree(name, value, group, known)
     deadline = time.monotonic() + _PATIENCE
-    quiet = 0
+    quiet = 0 if left else 1
     # A process in the middle of exec shows no environment for an instant: nothing counts only when seen twice.
     while quiet < 2 and time.monotonic() < deadline:
         quiet = 0 if left else quiet + 1

@@ -76,6 +76,7 @@ class Supervisor:
         self._listens = False
         self._offered = False
         self._stuck: dict[str, str] = {}
+        self._taken: dict[str, int] = {}
         self.done = False
 
     def stop(self, *, now: bool) -> None:
@@ -116,7 +117,7 @@ class Supervisor:
             return self._rest(now)
         self._look_at = now + POLL_MS
         processes.reap_orphans()
-        self._recover(bridge)
+        self._recover(now, bridge)
         for served in self._served:
             self._serve(served, now, bridge)
         self._offered = True
@@ -139,13 +140,22 @@ class Supervisor:
             self._ground.store.write(_renew, self._ground)
             self._renewed_at = now
 
-    def _recover(self, bridge: Bridge) -> None:
+    def _recover(self, now: int, bridge: Bridge) -> None:
         """Take over what a dead supervisor of this machine left, or a thread of this one; look again at every full tick."""
         for run in recovery.orphans(self._ground, self._runs):
             served = next((one for one in self._served if one.project["id"] == run["project_id"]), None)
-            if served is None:
+            if served is None or self._taken.get(run["id"], 0) > now:
                 continue
-            work = recovery.take_over(self._ground, served.place, run, self._control, served.provider)
+            # What fails here would fail again at once. Each run is verified by this process at most once.
+            again = run["id"] in self._taken
+            self._taken[run["id"]] = now + POLL_MS
+            try:
+                work = recovery.take_over(
+                    self._ground, served.place, run, self._control, served.provider, may_resume=not again
+                )
+            except errors.ToolProblem as problem:
+                self._reporter.say("up.cannot_recover", run=run["id"], reason=str(problem))
+                continue
             if work is not None:
                 self._runs[run["id"]] = bridge.start(work)
 
@@ -155,7 +165,10 @@ class Supervisor:
             return
         self._swept_at = now
         for served in self._served:
-            recovery.sweep(self._ground, served.place)
+            try:
+                recovery.sweep(self._ground, served.place)
+            except errors.ToolProblem as problem:
+                self._reporter.say("up.cannot_clean_up", project=served.project["key"], reason=str(problem))
 
     def _serve(self, served: Served, now: int, bridge: Bridge) -> None:
         """Do a project's share of a tick; what is wrong with one keeps nobody else waiting."""
@@ -201,6 +214,7 @@ class Supervisor:
                 return
             attempt = Attempt(self._ground, served.place, claimed, token, self._control, served.provider)
             self._runs[claimed.lease.run_id] = bridge.start(attempt.drive)
+            self._taken[claimed.lease.run_id] = 0
 
     def _request(self, served: Served, token: str) -> ClaimRequest:
         return ClaimRequest(

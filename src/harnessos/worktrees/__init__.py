@@ -5,7 +5,7 @@ Every effect carries the run id in its names. Nothing here touches the main chec
 
 from __future__ import annotations
 
-from harnessos.worktrees.accepted import accept, accepted, is_merged, retract
+from harnessos.worktrees.accepted import accept, accepted, accepted_commit, is_merged, retract
 from harnessos.worktrees.changes import Changed, TreeState, changed_files, conflict_markers, diff, status
 from harnessos.worktrees.checkouts import Checkout, clean_checkout, remove_checkout, restore_salvage
 from harnessos.worktrees.creation import Worktree, create
@@ -48,6 +48,7 @@ __all__ = [
     "Worktree",
     "accept",
     "accepted",
+    "accepted_commit",
     "branch_name",
     "changed_files",
     "clean_checkout",

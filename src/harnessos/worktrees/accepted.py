@@ -30,12 +30,18 @@ def accept(repo: Repository, issue: str, commit: str, expected: str | None) -> b
     )
     if moved.exit_code == 0:
         return True
-    current = accepted(repo).get(issue)
+    current = accepted_commit(repo, issue)
     if current == expected:
         raise GitFailed(
             f"git could not write {ref}", stderr=moved.errors.decode(errors="replace"), exit_code=moved.exit_code
         )
     return current == commit
+
+
+def accepted_commit(repo: Repository, issue: str) -> str | None:
+    """Return the accepted commit of one issue, asking git for that ref alone."""
+    ref = accepted_ref(issue)
+    return text(repo.root, "for-each-ref", "--format=%(objectname)", ref) or None
 
 
 def accepted(repo: Repository) -> dict[str, str]:
@@ -58,7 +64,7 @@ def is_merged(repo: Repository, base: str, commit: str, target: str) -> bool:
 
 def retract(repo: Repository, issue: str, commit: str, before: str | None) -> None:
     """Take back `accept` of a run that lost its lease meanwhile: the ref goes back to `before` if it is still at `commit`."""
-    if accepted(repo).get(issue) != commit:
+    if accepted_commit(repo, issue) != commit:
         return
     ref = accepted_ref(issue)
     arguments = ["-d", ref, commit] if before is None else [ref, before, commit]
