@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from bench.commands import Repository, call
 
 _RUN = re.compile(r"run-[0-9a-z]{26}")
 _INDEX = "GIT_INDEX_FILE"
+_worktrees = threading.Lock()
 
 _WRAPPER = """#!{python} -S
 import json, os, subprocess, sys
@@ -126,15 +129,21 @@ def _ask(asked: Asked, repository: Repository, swap: dict[str, str], run: str, f
         env[_INDEX] = str(folder / "index")
         if not (folder / "index").exists():
             shutil.copy(Path(env["GIT_DIR"]) / "index", folder / "index")
-    done = subprocess.run(
-        ["git", *map(ours, asked.argv)],
-        cwd=ours(asked.cwd),
-        env=env,
-        input=ours(asked.stdin).encode("latin-1"),
-        capture_output=True,
-        check=False,
-    )
+    # Git reads half-made worktrees of others when it lists them, so a bare program needs this lock as well.
+    with _worktrees if asked.words[0] == "worktree" else nullcontext():
+        done = _git([ours(word) for word in asked.argv], ours(asked.cwd), env, ours(asked.stdin))
     if done.returncode != asked.code:
         raise RuntimeError(
             f"bare {' '.join(asked.words)} ended with {done.returncode}, not {asked.code}: {done.stderr.decode()}"
         )
+
+
+def _git(argv: list[str], cwd: str, env: dict[str, str], stdin: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["git", *argv],
+        cwd=cwd,
+        env=env,
+        input=stdin.encode("latin-1"),
+        capture_output=True,
+        check=False,
+    )

@@ -72,7 +72,9 @@ def _scans(ledger: Ledger, query: Query, values: dict[str, Any]) -> list[str]:
         return [step for step, name in named if tables.get(name, name) in LARGE and "USING" not in step]
     with psycopg.connect(ledger.store.url, autocommit=True) as server:
         server.execute("SET enable_seqscan = off")
-        lines = [str(row[0]) for row in server.execute(f"EXPLAIN {query.pyformat}", values)]
+        text, names = query.positional
+        explained = psycopg.RawCursor(server).execute(f"EXPLAIN {text}", [values[name] for name in names])
+        lines = [str(row[0]) for row in explained]
     return [line for line in lines if re.search(rf"Seq Scan on ({'|'.join(LARGE)})\b", line)]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -42,17 +40,8 @@ def prepared(folder: Path, store: str | None) -> Site:
 
 def supervise(site: Site, number: int) -> tuple[int, str]:
     """Run the deadly supervisor; return how it ended and what it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.deadly", str(site.folder / "places"), str(number)],
-        cwd=site.root,
-        env=site.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    done = site.module("tests.support.deadly", str(site.folder / "places"), str(number))
+    return done.code, done.out + done.err
 
 
 def places(site: Site) -> list[str]:
@@ -96,7 +85,9 @@ def check(site: Site, found: Killed, told: list[object]) -> None:
         assert site.accepted()[name] == row["accepted_commit"] == runs[-1]["commit_id"], where
         assert site.git("show", f"{row['accepted_commit']}:second.txt") == "2", where
         launches = (site.home / f"launches-{name}").read_text(encoding="utf-8").splitlines()
-        assert len(launches) == len(set(launches)), where
+        # An agent that had been started and was not yet noted has been killed, and its turn begins again.
+        unnoted = name == OTHER or found.place == "runs.launch begun"
+        assert len(launches) - len(set(launches)) <= unnoted, where
         for run in runs:
             assert processes.marked(run["id"]) == [], where
             assert site.manifest(run)["cleanup"] == "removed" if run["worktree"] else True, where
@@ -109,10 +100,9 @@ def check(site: Site, found: Killed, told: list[object]) -> None:
         assert len(site.runs(FIRST)) == 1, where
 
 
+@pytest.mark.scales
 @pytest.mark.timeout(400)
-def test_finished_but_unfinalised_turn_is_harvested_not_repeated(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_finished_but_unfinalised_turn_is_harvested_not_repeated(tmp_path: Path) -> None:
     """Every place of a run, one kill each."""
     site = prepared(tmp_path / "whole", None)
     code, said = supervise(site, 0)
@@ -131,5 +121,3 @@ def test_finished_but_unfinalised_turn_is_harvested_not_repeated(
 @pytest.mark.parametrize("number", [2, 5, 9, 12, 16, 20])
 def test_a_killed_supervisor_on_a_server_leaves_nothing_undone(tmp_path: Path, postgres_url: str, number: int) -> None:
     experiment(tmp_path / "site", number, postgres_url)
-
-

@@ -251,7 +251,7 @@ def test_sigterm_asks_the_agents_hands_their_issues_back_and_ends_with_75(site: 
     site.workflow(f"{ASKED} while true; do sleep 0.05; done")
     with site.start() as up:
         run = up.saw("run.launched")[0]["run"]
-        eventually(lambda: (site.home / "runs" / run / "up").exists(), what="the agent at work")
+        eventually((site.home / "runs" / run / "up").exists, what="the agent at work")
         up.process.send_signal(signal.SIGTERM)
         assert up.end() == 75
         assert up.events()[-1]["event"] == "up.ended"
@@ -269,7 +269,7 @@ def test_a_second_sigterm_cuts(site: Site) -> None:
     site.workflow("trap '' TERM; touch $HARNESS_EVIDENCE_DIR/up; while true; do sleep 0.05; done")
     with site.start() as up:
         run = up.saw("run.launched")[0]["run"]
-        eventually(lambda: (site.home / "runs" / run / "up").exists(), what="the agent at work")
+        eventually((site.home / "runs" / run / "up").exists, what="the agent at work")
         up.process.send_signal(signal.SIGTERM)
         up.saw("up.stopping")
         up.process.send_signal(signal.SIGTERM)
@@ -330,7 +330,8 @@ def test_a_run_whose_thread_died_of_a_bug_is_taken_over_and_ended(site: Site, mo
     site.workflow(WORK)
     from harnessos.dispatch.attempt import Attempt
 
-    real, broken = Attempt._finish, []
+    real = Attempt._finish
+    broken: list[int] = []
 
     def finish(self: Attempt, end: Any) -> None:
         if not broken:

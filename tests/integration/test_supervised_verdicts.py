@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue, site
 
-
 __all__ = ["site"]
 
 

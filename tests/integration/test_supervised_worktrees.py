@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +177,16 @@ def hooks(**given: str) -> dict[str, Any]:
     return {name: f"echo {name} >> LOG; {given.get(name, 'true')}" for name in HOOKS}
 
 
-def hooked(site: Site, agent: str, *, timeout_ms: int = 60_000, **given: str) -> tuple[str, list[str]]:
+def hooked(
+    site: Site, agent: str, given: Mapping[str, str] | None = None, *, timeout_ms: int = 60_000
+) -> tuple[str, list[str]]:
     """Run one issue with hooks; return it, and what ran in which order."""
     (one,) = site.plan(issue("be hooked"))
     log = site.folder / "hooks.log"
     log.write_text("", encoding="utf-8")
     site.workflow(
         f"echo agent >> {log}; {agent}",
-        front={"hooks": {**hooks(**given), "timeout_ms": timeout_ms}},
+        front={"hooks": {**hooks(**(given or {})), "timeout_ms": timeout_ms}},
         budget={"attempts": 1},
     )
     text = (site.root / "WORKFLOW.md").read_text(encoding="utf-8").replace(">> LOG;", f">> {log};")
@@ -205,7 +208,7 @@ def test_after_run_runs_after_a_failure_too(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["after_create", "before_run"])
 def test_a_fatal_hook_that_fails_starts_no_agent(site: Site, name: str) -> None:
-    one, ran = hooked(site, WORK, **{name: "exit 3"})
+    one, ran = hooked(site, WORK, {name: "exit 3"})
     assert "agent" not in ran
     run = site.runs(one)[0]
     assert run["outcome"] == "harness_fault"
@@ -215,13 +218,13 @@ def test_a_fatal_hook_that_fails_starts_no_agent(site: Site, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["after_run", "before_remove"])
 def test_a_hook_at_the_end_that_fails_stops_nothing(site: Site, name: str) -> None:
-    one, _ = hooked(site, WORK, **{name: "exit 3"})
+    one, _ = hooked(site, WORK, {name: "exit 3"})
     assert site.issue(one)["status"] == "done"
     assert site.worktrees() == []
 
 
 def test_a_hook_that_hangs_is_ended_with_its_tree(site: Site) -> None:
-    one, ran = hooked(site, WORK, timeout_ms=700, before_run="sleep 60", after_run="sleep 60")
+    one, ran = hooked(site, WORK, {"before_run": "sleep 60", "after_run": "sleep 60"}, timeout_ms=700)
     assert "agent" not in ran
     assert "time limit" in site.runs(one)[0]["reason"]
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from harnessos.app import supervising
@@ -63,12 +64,14 @@ def main(log: Path, number: int) -> int:
     mine = harness(command="up")
     hooked = HookedStore(mine.as_found, Places(log, number))
     mine.__dict__["store"] = hooked
-    print_event = supervising.line
     served = supervising.projects(mine, Serve(), lambda _: None)
     ground = mine.ground._replace(actor=SUPERVISOR, store=hooked)
-    supervisor = Supervisor(
-        ground, served, Options(until_idle=True), lambda event: print(print_event(event), flush=True)
-    )
+
+    def tell(event: Mapping[str, object]) -> None:
+        sys.stdout.write(f"{supervising.line(event)}\n")
+        sys.stdout.flush()
+
+    supervisor = Supervisor(ground, served, Options(until_idle=True), tell)
     asyncio.run(loop.run(supervisor))
     return supervisor.ending().exit_code
 

@@ -150,8 +150,14 @@ class Site:
 
     def call(self, *words: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Called:
         """Run one command line to its end."""
+        return self.module("harnessos", *words, environ=environ, cwd=cwd)
+
+    def module(
+        self, name: str, *words: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Called:
+        """Run a Python module to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "harnessos", *words],
+            [sys.executable, "-m", name, *words],
             cwd=cwd or self.root,
             env={**self.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, worktrees
+from harnessos.dispatch import manifest, settlement, verification, working
 from harnessos.dispatch import place as places
-from harnessos.dispatch import settlement, verification, working
 from harnessos.dispatch.renewing import Renewing
 from harnessos.dispatch.sessions import find_run
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.verdict import Step, Verdict
+from harnessos.model.verdict import Verdict
 from harnessos.worktrees.repository import head_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def close(
         place = _place_of(ground, run)
         issue = settlement.finish(ground, lease, end, cause, Closing(salvage_ref=_keep(ground, place, run)))
         after = find_run(ground, token)
-        # Where the caller still stands in it, a later sweep removes it.
-        working.clear(ground, place, after)
+        _give_back(ground, place, after)
         return Closed(None, "ended", reason, issue, after)
     place = _place_of(ground, run)
     subject = _subject(place, run, commit, checkout)
@@ -148,9 +147,17 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
         settled = settlement.settle(ground, judged, cause, closing)
     after = ground.store.read(_run, run["id"])
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)
-    if settled.step is Step.DONE:
-        working.clear(ground, place, after)
+    if not after["live"]:
+        _give_back(ground, place, after)
     return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
+
+
+def _give_back(ground: Ground, place: Place, run: Row) -> None:
+    """Remove the worktree of a session that is over, and write its manifest. Where the caller still stands in it, a
+    later sweep removes it.
+    """
+    gone = working.clear(ground, place, run)
+    manifest.write(ground, place, run["id"], manifest.REMOVED if gone else manifest.KEPT)
 
 
 def _run(tx: Transaction, run_id: str) -> Row:

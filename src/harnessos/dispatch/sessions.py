@@ -46,6 +46,8 @@ class Begun(NamedTuple):
 def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
     """Claim work for an agent. AlreadyClaimed, IllegalMove for a named issue; Nothing says why there is none."""
     place = places.find(ground, request.project) if request.worktree else places.find_quickly(ground, request.project)
+    if request.worktree:
+        _require_room(ground, place)
     token = ground.ids.token()
     claim = ClaimRequest(
         request.project["id"],
@@ -75,6 +77,16 @@ def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
 
     made = working.begin(ground, place, claimed, ground.cause("session.begin"))
     return Begun(token, claimed, made.path, place)
+
+
+def _require_room(ground: Ground, place: Place) -> None:
+    """Refuse a worktree that could not be made before the issue pays for it."""
+    from harnessos.dispatch import working
+
+    assert place.repo  # Refused for a plain folder
+    full = working.full_disk(ground, place)
+    if full:
+        raise errors.DiskLow(full, hint="`harness worktree gc --dry-run` shows what can go")
 
 
 def hashed(token: str) -> str:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, cast
 import psycopg
 import psycopg_pool
 from psycopg.rows import dict_row
+from psycopg.types.numeric import Int8Dumper
 
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemIds
-from harnessos.store.queries import Queries
+from harnessos.store.queries import Queries, Query
 from harnessos.store.transaction import P, Row, T, Transaction, Value
 
 if TYPE_CHECKING:
@@ -34,25 +35,63 @@ _BEGIN_READ: LiteralString = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; 
 
 # A number the server has not given out yet belongs to a transaction that a crash wiped away.
 _STATUS: LiteralString = """
-SELECT CASE WHEN %(number)s::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-    THEN pg_xact_status(%(number)s::text::xid8) ELSE 'aborted' END AS status"""
-_APPENDED: LiteralString = """
-SELECT 1 AS there FROM events WHERE subject_id = %(subject_id)s AND subject_seq = %(subject_seq)s AND hash = %(hash)s"""
+SELECT CASE WHEN $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+    THEN pg_xact_status($1::text::xid8) ELSE 'aborted' END"""
+_APPENDED: LiteralString = "SELECT 1 FROM events WHERE subject_id = $1 AND subject_seq = $2 AND hash = $3"
 
 Connection = psycopg.Connection[Row]
+"""A connection of its own for sites and checks: rows by name."""
+Cells = tuple[Any, ...]
+"""A row of the pool's connections. Any: text, whole numbers and None, untyped by the driver."""
+Pooled = psycopg.Connection[Cells]
+
+
+class Statement:
+    """One named query as the server takes it: `$1`, `$2`, and which value goes where. Columns are learned once."""
+
+    def __init__(self, query: Query) -> None:
+        # They come from files of this package and from nowhere else.
+        self.text: LiteralString
+        self.text, self.names = query.positional
+        self.columns: tuple[str, ...] | None = None
+
+    def values(self, given: Mapping[str, Value]) -> list[Value]:
+        """Return the values in the order of the parameters."""
+        return [given[name] for name in self.names]
+
+    def row(self, cursor: psycopg.Cursor[Cells], cells: Cells) -> Row:
+        """Return a row by column name."""
+        if self.columns is None:
+            self.columns = tuple(column.name for column in cursor.description or ())
+        return dict(zip(self.columns, cells, strict=True))
+
+
+class Statements:
+    """The statements of the dialect, each prepared for the driver once."""
+
+    def __init__(self) -> None:
+        self._queries = Queries("postgres")
+        self._known: dict[str, Statement] = {}
+
+    def __getitem__(self, name: str) -> Statement:
+        """Return the statement called `name`."""
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = Statement(self._queries[name])
+        return found
 
 
 class PostgresTransaction:
     """See store.transaction.Transaction."""
 
-    def __init__(self, connection: Connection, texts: Texts, now: int, ids: Ids) -> None:
+    def __init__(self, connection: Pooled, statements: Statements, now: int, ids: Ids) -> None:
         self._connection = connection
-        self._texts = texts
+        self._statements = statements
         self._ids = ids
         self.now = now
         self.woken = False
-        self._waiting: list[tuple[LiteralString, Mapping[str, Value]]] = []
-        self.appended: Mapping[str, Value] | None = None
+        self._waiting: list[tuple[LiteralString, list[Value]]] = []
+        self.appended: list[Value] | None = None
 
     def wake(self) -> None:
         """See Transaction."""
@@ -64,42 +103,50 @@ class PostgresTransaction:
 
     def one(self, name: str, /, **values: Value) -> Row | None:
         """See Transaction."""
-        return self._send(self._texts[name], values).fetchone()
+        statement = self._statements[name]
+        cursor = self._send(statement.text, statement.values(values))
+        cells = cursor.fetchone()
+        return None if cells is None else statement.row(cursor, cells)
 
     def all(self, name: str, /, **values: Value) -> list[Row]:
         """See Transaction."""
-        return self._send(self._texts[name], values).fetchall()
+        statement = self._statements[name]
+        cursor = self._send(statement.text, statement.values(values))
+        return [statement.row(cursor, cells) for cells in cursor.fetchall()]
 
     def run(self, name: str, /, **values: Value) -> int:
         """See Transaction."""
-        return self._send(self._texts[name], values).rowcount
+        statement = self._statements[name]
+        return self._send(statement.text, statement.values(values)).rowcount
 
     def do(self, name: str, /, **values: Value) -> None:
         """See Transaction: it waits, and travels in one round trip with the next statement that is asked for a result."""
         if name == "event_insert":
-            self.appended = values
-        self._waiting.append((self._texts[name], values))
+            self.appended = [values["subject_id"], values["subject_seq"], values["hash"]]
+        statement = self._statements[name]
+        self._waiting.append((statement.text, statement.values(values)))
         if len(self._waiting) >= MOST_WAITING:
             self.flush()
 
     def many(self, name: str, rows: Iterable[Mapping[str, Value]], /) -> None:
         """See Transaction."""
         self.flush()
+        statement = self._statements[name]
         with self._connection.cursor() as cursor:
-            cursor.executemany(self._texts[name], cast("Iterable[Mapping[str, Any]]", rows))
+            cursor.executemany(statement.text, [statement.values(row) for row in rows])
 
     def flush(self) -> None:
         """Send what waits."""
         if self._waiting:
-            self._send("SELECT 1", {})
+            self._send("SELECT 1", [])
 
     def commit(self) -> None:
         """Send what waits, and COMMIT, in one round trip; after an error in it the server skips the rest."""
         if self.woken:
-            self._waiting.append(("NOTIFY harness_changed", {}))
+            self._waiting.append(("NOTIFY harness_changed", []))
         self._send("COMMIT", None)
 
-    def _send(self, text: LiteralString, values: Mapping[str, Value] | None) -> psycopg.Cursor[Row]:
+    def _send(self, text: LiteralString, values: list[Value] | None) -> psycopg.Cursor[Cells]:
         prepare = values is not None
         if not self._waiting:
             return self._connection.execute(text, values, prepare=prepare)
@@ -108,22 +155,6 @@ class PostgresTransaction:
             for one, given in waiting:
                 self._connection.execute(one, given, prepare=bool(given))
             return self._connection.execute(text, values, prepare=prepare)
-
-
-class Texts:
-    """The statements of the dialect in psycopg's own placeholders, each rewritten once."""
-
-    def __init__(self) -> None:
-        self._queries = Queries("postgres")
-        self._texts: dict[str, LiteralString] = {}
-
-    def __getitem__(self, name: str) -> LiteralString:
-        """Return the statement called `name`."""
-        text = self._texts.get(name)
-        if text is None:
-            # They come from files of this package and from nowhere else.
-            text = self._texts[name] = self._queries[name].pyformat
-        return text
 
 
 class PostgresStore:
@@ -135,9 +166,9 @@ class PostgresStore:
         self.url = url
         self._clock = clock
         self._ids = ids or SystemIds()
-        self._texts = Texts()
+        self._statements = Statements()
         self._size = size
-        self._opened: psycopg_pool.ConnectionPool[Connection] | None = None
+        self._opened: psycopg_pool.ConnectionPool[Pooled] | None = None
         self._listening: Connection | None = None
         self._changes = 0
 
@@ -174,14 +205,14 @@ class PostgresStore:
                 self._opened_check()
         raise AssertionError("unreachable")
 
-    def _begin(self, connection: Connection, text: LiteralString) -> tuple[PostgresTransaction, str]:
+    def _begin(self, connection: Pooled, text: LiteralString) -> tuple[PostgresTransaction, str]:
         """Begin, and read the server's clock and the transaction's number in the same round trip."""
         cursor = connection.execute(text)
         cursor.nextset()
-        row = cursor.fetchone()
-        assert row is not None
-        now = row["now"] if self._clock is None else self._clock.now()
-        return PostgresTransaction(connection, self._texts, now, self._ids), row["number"]
+        cells = cursor.fetchone()
+        assert cells is not None
+        now = cells[0] if self._clock is None else self._clock.now()
+        return PostgresTransaction(connection, self._statements, now, self._ids), cells[1]
 
     def _commit(self, tx: PostgresTransaction, number: str) -> None:
         """Commit; when the connection breaks while committing, ask the server what became of it."""
@@ -193,7 +224,7 @@ class PostgresStore:
             if not self._was_committed(number, tx.appended):
                 raise errors.StoreUnavailable("the connection broke, nothing was written") from problem
 
-    def _was_committed(self, number: str, appended: Mapping[str, Value] | None) -> bool:
+    def _was_committed(self, number: str, appended: list[Value] | None) -> bool:
         """Return whether our transaction is in the database.
 
         A server that crashed may give the number of a transaction it forgot to another one, so what the transaction
@@ -202,12 +233,13 @@ class PostgresStore:
         for _ in range(ASKED):
             try:
                 with self._pool.connection() as connection:
-                    row = connection.execute(_STATUS, {"number": number}).fetchone()
-                    if row is not None and row["status"] == "in progress":
+                    cells = connection.execute(_STATUS, [number]).fetchone()
+                    status = cells[0] if cells else None
+                    if status == "in progress":
                         connection.execute("SELECT pg_sleep(0.1)")
                         continue
                     if appended is None:
-                        return row is not None and row["status"] == "committed"
+                        return bool(status == "committed")
                     return connection.execute(_APPENDED, appended).fetchone() is not None
             except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
                 self._opened_check()
@@ -219,14 +251,14 @@ class PostgresStore:
             self._opened.check()
 
     @property
-    def _pool(self) -> psycopg_pool.ConnectionPool[Connection]:
+    def _pool(self) -> psycopg_pool.ConnectionPool[Pooled]:
         if self._opened is None:
             with spoken(self.url):
                 connect(self.url).close()
             self._opened = psycopg_pool.ConnectionPool(
                 self.url,
-                connection_class=cast("type[Connection]", psycopg.Connection),
-                kwargs={"row_factory": dict_row, "autocommit": True},
+                connection_class=cast("type[Pooled]", psycopg.Connection),
+                kwargs={"cursor_factory": psycopg.RawCursor, "autocommit": True},
                 min_size=1,
                 max_size=self._size,
                 open=True,
@@ -267,8 +299,13 @@ class PostgresStore:
             self._listening = None
 
 
-def _configure(connection: Connection) -> None:
-    """A machine that stops in the middle of a transaction keeps its row locks no longer than a busy SQLite file waits."""
+def _configure(connection: Pooled) -> None:
+    """Prepare a new connection of the pool.
+
+    Every number travels as bigint: by its size the driver would prepare a statement anew for small and large ones. A
+    machine that stops in the middle of a transaction keeps its row locks no longer than a busy SQLite file waits.
+    """
+    connection.adapters.register_dumper(int, Int8Dumper)
     connection.execute("SET idle_in_transaction_session_timeout = '30s'")
 
 

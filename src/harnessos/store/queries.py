@@ -15,15 +15,17 @@ _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
 class Query(NamedTuple):
-    """One named statement, as written (`sql`) and as psycopg takes it (`pyformat`)."""
+    """One named statement as written; `positional` is how PostgreSQL takes it."""
 
     name: str
     sql: str
 
     @property
-    def pyformat(self) -> str:
-        """Return the statement with `%(name)s` placeholders."""
-        return _PARAMETER.sub(r"%(\1)s", self.sql.replace("%", "%%"))
+    def positional(self) -> tuple[str, tuple[str, ...]]:
+        """Return the statement with `$1`, `$2`, ... and the name that each of them stands for."""
+        names = tuple(dict.fromkeys(_PARAMETER.findall(self.sql)))
+        places = {name: f"${place}" for place, name in enumerate(names, 1)}
+        return _PARAMETER.sub(lambda found: places[found[1]], self.sql), names
 
     @property
     def parameters(self) -> frozenset[str]:
