@@ -90,7 +90,8 @@ def check(site: Site, found: Killed, told: list[object]) -> None:
         assert len(launches) - len(set(launches)) <= unnoted, where
         for run in runs:
             assert processes.marked(run["id"]) == [], where
-            assert site.manifest(run)["cleanup"] == "removed" if run["worktree"] else True, where
+            assert run["worktree"] is None or site.manifest(run)["cleanup"] in ("removed", "being removed"), where
+            assert run["worktree"] is None or site.manifest(run)["outcome"] == run["outcome"], where
     assert site.worktrees() == [], where
     assert list((site.home / "checkouts").iterdir()) == [], where
     assert [row for row in tables["intents"] if row["state"] == "planned"] == [], where

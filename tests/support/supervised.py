@@ -293,7 +293,7 @@ class Started:
         lines = self._said.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def saw(self, event: str, *, count: int = 1) -> list[dict[str, Any]]:
+    def saw(self, event: str, *, count: int = 1, within: float = 30.0) -> list[dict[str, Any]]:
         """Wait until it has told an event so often."""
 
         def found() -> list[dict[str, Any]]:
@@ -301,7 +301,7 @@ class Started:
             assert len(seen) >= count or self.process.poll() is None, self.problem()
             return seen if len(seen) >= count else []
 
-        return eventually(found, within=30.0, what=f"{count} {event}")
+        return eventually(found, within=within, what=f"{count} {event}")
 
     def problem(self) -> str:
         """Return what it wrote to standard error."""

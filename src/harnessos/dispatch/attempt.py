@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harnessos import errors, worktrees
 from harnessos.dispatch import derived, folder, manifest, prompting, settlement, verification, working
 from harnessos.dispatch.hooking import Hooks
+from harnessos.dispatch.leaving import leave
 from harnessos.dispatch.turn import Agent, Turn, stopped
 from harnessos.dispatch.watching import Control, Standing
 from harnessos.files import private_folder
@@ -87,8 +88,11 @@ class Attempt:
             self._turns(self._rejection())
             return
         files = command.files_of(self._ground.run_folder(run["id"]), run["turns"])
-        self._count(self._agent.understand(0, files))
-        if self._verify() is Step.NEXT_TURN:
+        turn = self._agent.understand(0, files)
+        self._count(turn)
+        if turn.ended is not None:
+            self._finish(turn.ended)
+        elif self._verify() is Step.NEXT_TURN:
             self._turns(self._rejection())
 
     def _begin(self) -> bool:
@@ -218,8 +222,7 @@ class Attempt:
             return
         if run["turns"] or run["worktree"]:
             self._leave(self._folder(run))
-        gone = working.clear(self._ground, self._place, run)
-        manifest.write(self._ground, self._place, run["id"], manifest.REMOVED if gone else manifest.KEPT)
+        leave(self._ground, self._place, run)
 
     def _leave(self, place: Path) -> None:
         if place.is_dir():

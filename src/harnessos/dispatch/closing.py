@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, worktrees
-from harnessos.dispatch import manifest, settlement, verification, working
 from harnessos.dispatch import place as places
+from harnessos.dispatch import settlement, verification, working
+from harnessos.dispatch.leaving import leave
 from harnessos.dispatch.renewing import Renewing
 from harnessos.dispatch.sessions import find_run
 from harnessos.kernel import runs
@@ -64,7 +65,8 @@ def close(
         place = _place_of(ground, run)
         issue = settlement.finish(ground, lease, end, cause, Closing(salvage_ref=_keep(ground, place, run)))
         after = find_run(ground, token)
-        _give_back(ground, place, after)
+        # Where the caller still stands in its worktree, a later sweep removes it.
+        leave(ground, place, after)
         return Closed(None, "ended", reason, issue, after)
     place = _place_of(ground, run)
     subject = _subject(place, run, commit, checkout)
@@ -148,16 +150,8 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
     after = ground.store.read(_run, run["id"])
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)
     if not after["live"]:
-        _give_back(ground, place, after)
+        leave(ground, place, after)
     return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
-
-
-def _give_back(ground: Ground, place: Place, run: Row) -> None:
-    """Remove the worktree of a session that is over, and write its manifest. Where the caller still stands in it, a
-    later sweep removes it.
-    """
-    gone = working.clear(ground, place, run)
-    manifest.write(ground, place, run["id"], manifest.REMOVED if gone else manifest.KEPT)
 
 
 def _run(tx: Transaction, run_id: str) -> Row:

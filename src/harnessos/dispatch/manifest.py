@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VERSION = 1
 NAME = "manifest.json"
 LIVE = "kept while the run is live"
+GOING = "being removed"
 REMOVED = "removed"
 KEPT = "kept: a process still works in it"
 

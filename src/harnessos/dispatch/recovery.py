@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors, processes, worktrees
-from harnessos.dispatch import checkouts, derived, folder, manifest, settlement, working
+from harnessos.dispatch import checkouts, derived, folder, settlement, working
 from harnessos.dispatch.attempt import Attempt
+from harnessos.dispatch.leaving import leave
 from harnessos.dispatch.sessions import hashed
 from harnessos.files import safe_name
 from harnessos.kernel import intents, runs
@@ -134,13 +135,7 @@ def _lose(ground: Ground, place: Place, run: Row, lease: Lease) -> None:
         settlement.finish(ground, lease, end, cause, Closing(budget=place.budget, salvage_ref=kept))
     except errors.LeaseLost:
         return
-    sweep_run(ground, place, run)
-
-
-def sweep_run(ground: Ground, place: Place, run: Row) -> None:
-    """Remove the worktree of a run that is over, and write its last manifest."""
-    gone = working.clear(ground, place, run)
-    manifest.write(ground, place, run["id"], manifest.REMOVED if gone else manifest.KEPT)
+    leave(ground, place, run)
 
 
 def sweep(ground: Ground, place: Place) -> None:
@@ -163,7 +158,7 @@ def sweep(ground: Ground, place: Place) -> None:
     for entry in sorted(root.iterdir()) if root.is_dir() else []:
         run = ground.store.read(_run, entry.name)
         if run is not None and _is_over(ground, run) and entry.is_dir():
-            sweep_run(ground, place, _with_names(ground, run, entry))
+            leave(ground, place, _with_names(ground, run, entry))
     checkouts.remove_stale(ground, place, lambda run_id: _is_live(ground, run_id))
     _settle_intents(ground, place)
 

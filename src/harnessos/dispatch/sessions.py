@@ -83,7 +83,11 @@ def _require_room(ground: Ground, place: Place) -> None:
     """Refuse a worktree that could not be made before the issue pays for it."""
     from harnessos.dispatch import working
 
-    assert place.repo  # Refused for a plain folder
+    if not place.is_git:
+        raise errors.Refused(
+            f"{place.project['key']} is a plain folder; without git there are no worktrees",
+            hint="begin without --worktree: the work is done in the folder itself",
+        )
     full = working.full_disk(ground, place)
     if full:
         raise errors.DiskLow(full, hint="`harness worktree gc --dry-run` shows what can go")

@@ -4,4 +4,17 @@ from __future__ import annotations
 
 from harnessos.testing.clock import FakeClock
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "Workshop", "workshop"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from harnessos.testing.ledgers import Workshop, workshop
+
+
+def __getattr__(name: str) -> object:
+    """Load the workshop when it is first asked for: the fake clock alone must stay cheap."""
+    if name in ("Workshop", "workshop"):
+        from harnessos.testing import ledgers
+
+        return getattr(ledgers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
