@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -213,3 +214,23 @@ def test_projects_of_one_ledger_do_not_see_each_others_work(terminal: Terminal, 
     other.good("init", ".", "--key", "OTHER")
     assert other.good("session", "begin")["session"] is None
     assert [item["key"] for item in other.good("project", "list")["items"]] == ["DOCS", "OTHER"]
+
+
+def test_a_milestone_s_approval_is_given_through_one_of_its_issues(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", make_repository(tmp_path / "repo"))
+    terminal.good("init", ".", "--key", "DOCS")
+    plan = {
+        "milestones": [
+            {
+                "milestone_key": "m",
+                "description": "asks first",
+                "approvals": [{"id": "budget", "label": "the budget"}],
+                "issues": [{"task": "one"}, {"task": "two"}],
+            }
+        ]
+    }
+    (tmp_path / "asks.json").write_text(json.dumps(plan), encoding="utf-8")
+    terminal.good("plan", "apply", str(tmp_path / "asks.json"))
+    assert [item["status"] for item in terminal.good("issue", "list")["items"]] == ["pending", "pending"]
+    assert terminal.good("issue", "approve", "DOCS-1", "--milestone")["status"] == "ready"
+    assert [item["status"] for item in terminal.good("issue", "list")["items"]] == ["ready", "ready"]

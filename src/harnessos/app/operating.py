@@ -64,6 +64,14 @@ def approve(harness: Harness, identifier: str, name: str | None, state: str, not
     return issue
 
 
+def approve_milestone(harness: Harness, identifier: str, name: str | None, state: str, note: str) -> Row:
+    """Decide what an issue's milestone asks for; return the issue as it then stands."""
+    issue = harness.read(issues.find, identifier)
+    harness.write(operations.approve_milestone, issue["milestone_id"], name, state, note, harness.cause)
+    settling.drain(harness.store, issue["project_id"], harness.cause)
+    return harness.read(issues.find, identifier)
+
+
 def edit(tx: Transaction, identifier: str, wanted: Edit, cause: Cause) -> Row:
     """Change an issue's texts, priority, size and dependencies in one go."""
     issue = issues.find(tx, identifier)

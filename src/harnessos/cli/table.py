@@ -190,6 +190,7 @@ TABLE: tuple[Command, ...] = (
             ISSUE,
             arg("--name", metavar="NAME", help="the approval's name; else the judged commit, or all open approvals"),
             arg("--state", choices=("approved", "rejected", "waived"), default="approved", help="the decision"),
+            flag("--milestone", "decide what the issue's milestone asks for, and so for all its issues"),
             NOTE,
         ),
     ),

@@ -161,7 +161,7 @@ def _pending(facts: Facts) -> Answer:
         approval = waits["milestone_approval"]
         row = Deciding("approvals", f"{facts.issue['milestone_id']}/{approval}", "state", "pending")
         text = f"{name} waits for the approval {approval} of its milestone"
-        return Answer(text, row, harness("issue", "approve", name, "--name", approval))
+        return Answer(text, row, harness("issue", "approve", name, "--milestone", "--name", approval))
     settling = facts.settling
     row = Deciding("issues", facts.issue["id"], "unmet", facts.issue["unmet"])
     if settling is not None:

@@ -165,7 +165,7 @@ def approve_milestone(
     if milestone is None:
         raise errors.UnknownIdentifier(f"there is no milestone {milestone_id}", hint="`harness status` lists them")
     key = milestone["key"]
-    only_operator(cause, "approve", f"harness issue approve --milestone {key}")
+    only_operator(cause, "approve", "harness issue approve ISSUE --milestone")
     _known_state(state)
     wanted = [row for row in tx.all("approval_of_milestone", milestone=milestone_id) if name in (None, row["name"])]
     if not wanted:

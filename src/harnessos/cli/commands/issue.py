@@ -41,7 +41,8 @@ def reopen(call: Call) -> None:
 def approve(call: Call) -> None:
     """Decide an approval."""
     args = call.args
-    _show(call, operating.approve(call.harness, args.issue, args.name, args.state, args.note))
+    decide = operating.approve_milestone if args.milestone else operating.approve
+    _show(call, decide(call.harness, args.issue, args.name, args.state, args.note))
 
 
 def _show(call: Call, issue: Row) -> None:
