@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.store import schema
@@ -18,7 +18,7 @@ from harnessos.store.opening import create_store, open_store, sqlite_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from harnessos.store.dump_sites import Site
+    from harnessos.store.dump_sites import Site, Table
     from harnessos.store.transaction import Value
 
 FORMAT = "harnessos-ledger"
@@ -27,15 +27,6 @@ BATCH = 1000
 LONGEST_LINE = 256 * 1024 * 1024
 _PROGRAM = frozenset({"meta", "migrations"})
 """Tables that describe the database, not the work: a new ledger has its own."""
-
-
-class Table(NamedTuple):
-    """A table as both dialects have it: its columns and key columns in order, and the tables it refers to."""
-
-    name: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-    parents: frozenset[str]
 
 
 def ordered(tables: Iterable[Table]) -> list[Table]:

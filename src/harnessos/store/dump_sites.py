@@ -5,10 +5,9 @@ The statements are put together from the names in the database's own catalogue a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from harnessos import errors
-from harnessos.store.dump import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +20,15 @@ if TYPE_CHECKING:
 
 Cells = tuple[Any, ...]
 """A row's values in the order of its table's columns. Any: text, whole numbers and None, untyped by the drivers."""
+
+
+class Table(NamedTuple):
+    """A table as both dialects have it: its columns and key columns in order, and the tables it refers to."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    parents: frozenset[str]
 
 
 class Site(Protocol):

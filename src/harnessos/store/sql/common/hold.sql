@@ -10,11 +10,6 @@ SELECT scope_kind, scope_id, kind, reason, until FROM holds
 WHERE (scope_id = :project OR (scope_kind = 'provider' AND scope_id = :provider)) AND (until IS NULL OR until > :now)
 ORDER BY scope_kind, scope_id, kind;
 
--- name: hold_list
--- Every hold that counts now.
-SELECT scope_kind, scope_id, kind, reason, until, created_at FROM holds
-WHERE until IS NULL OR until > :now ORDER BY scope_kind, scope_id, kind;
-
 -- name: hold_lift
 -- Ends a hold.
 DELETE FROM holds WHERE scope_kind = :scope_kind AND scope_id = :scope AND kind = :kind;
