@@ -24,9 +24,9 @@ def crowded(cache: Path, ready: int, *, lanes: int = 0) -> Path:
     if path.exists():
         return path
     cache.mkdir(parents=True, exist_ok=True)
+    for stale in cache.glob(f"ready-{ready}-lanes-{lanes}-*"):
+        stale.unlink()
     part = path.with_suffix(".part")
-    for suffix in ("", "-wal", "-shm", ".lock"):
-        part.with_name(part.name + suffix).unlink(missing_ok=True)
     ledgers.make(ledgers.address(part), 1)
     connection = connect(part)
     connection.execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
@@ -38,6 +38,7 @@ def crowded(cache: Path, ready: int, *, lanes: int = 0) -> Path:
     connection.close()
     ledgers.fold(ledgers.address(part))
     part.rename(path)
+    part.with_name(part.name + ".lock").unlink(missing_ok=True)
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 from typing import TYPE_CHECKING
 
@@ -104,8 +103,3 @@ def _close(tx: Transaction, lease: Lease, cause: Cause) -> Row:
 def address(path: Path) -> str:
     """Return a SQLite file's address."""
     return f"sqlite:///{path}"
-
-
-def dumps(value: object) -> str:
-    """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"))

@@ -163,12 +163,17 @@ def document_of(registration: Registration) -> bytes:
 
 
 def without_password(url: str) -> str:
-    """Return an address as it may be shown and stored."""
-    head, at, tail = url.rpartition("@")
-    if not at or "://" not in head:
+    """Return an address as it may be shown and stored: no password behind the user's name or among its parameters."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme == "sqlite":
         return url
-    scheme, _, who = head.partition("://")
-    return f"{scheme}://{who.partition(':')[0]}@{tail}"
+    body, _, query = rest.partition("?")
+    if "@" not in body and "/" not in body:
+        body, query = rest, ""  # a password that holds a question mark
+    who, at, where = body.rpartition("@")
+    shown = f"{scheme}://{who.partition(':')[0]}{at}{where}"
+    kept = [pair for pair in query.split("&") if pair and not pair.lower().partition("=")[0].endswith("password")]
+    return "?".join([shown, "&".join(kept)]) if kept else shown
 
 
 def _unreadable(file: Path, why: str) -> errors.BadDocument:

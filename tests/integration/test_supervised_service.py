@@ -37,6 +37,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LEDGER_S", 0.2)
 
 
+WAIT = "while [ ! -e $HARNESS_HOME/go-$HARNESS_ISSUE ]; do sleep 0.02; done"
+
+
+def go(site: Site, identifier: str) -> None:
+    """Let the agent of an issue that waits go on."""
+    (site.home / f"go-{identifier}").touch()
+
+
 def test_idle_supervisor_launches_no_agent(tmp_path: Path, clock: FakeClock) -> None:
     """A thousand full ticks over hours, with issues that wait, are done or need a person (P01, G5)."""
     site = Site(tmp_path, clock=clock)
@@ -166,8 +174,9 @@ def test_trust_taken_away_while_it_runs_stops_the_next_claim_and_the_supervisor_
         if events[-1]["event"] == "run.launched":
             row = site.ledger.project(site.key)
             site.ledger.write(projects.trust, row, processes.machine_id(), None, BY_PERSON)
+            go(site, events[-1]["issue"])
 
-    site.workflow(f"sleep 0.3; {WORK}", front={"agent": {"max_concurrent_agents": 1}})
+    site.workflow(f"{WAIT}; {WORK}", front={"agent": {"max_concurrent_agents": 1}})
     assert site.up(during=during).code == 75
     assert len(site.runs(one)) + len(site.runs(two)) == 1
 
@@ -176,7 +185,7 @@ def test_a_changed_workflow_counts_from_the_next_claim_and_a_broken_one_changes_
     """Hot reload with the last known good version."""
     one, two, three = site.plan(issue("a"), issue("b"), issue("c"))
     front = {"agent": {"max_concurrent_agents": 1}}
-    site.workflow(f"echo first > how; {WORK}", front=front)
+    site.workflow(f"{WAIT}; echo first > how; {WORK}", front=front)
 
     def during(_: Supervisor, events: list[dict[str, Any]]) -> None:
         if events[-1]["event"] != "run.launched":
@@ -186,6 +195,7 @@ def test_a_changed_workflow_counts_from_the_next_claim_and_a_broken_one_changes_
             site.workflow(["sh", *_second(site)], front=front)
         if count == 2:
             (site.root / "WORKFLOW.md").write_text("---\nharness: 7\n---\n", encoding="utf-8")
+        go(site, events[-1]["issue"])
 
     up = site.up(during=during)
     assert up.code == 0
@@ -196,7 +206,7 @@ def test_a_changed_workflow_counts_from_the_next_claim_and_a_broken_one_changes_
 
 
 def _second(site: Site) -> list[str]:
-    return site.script(f"echo second > how; {WORK}", "second.sh")[1:]
+    return site.script(f"{WAIT}; echo second > how; {WORK}", "second.sh")[1:]
 
 
 def test_one_broken_project_keeps_no_other_waiting(tmp_path: Path) -> None:

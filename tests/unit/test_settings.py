@@ -91,6 +91,14 @@ def test_a_relative_home_is_refused(tmp_path: Path) -> None:
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("postgresql:///db", "postgresql:///db"),
         ("sqlite:////a@b/c", "sqlite:////a@b/c"),
+        (
+            "postgresql://h/x?user=me@corp&password=secret&sslmode=require",
+            "postgresql://h/x?user=me@corp&sslmode=require",
+        ),
+        ("postgresql://me:secret@/x?host=%2Fsocket&sslpassword=secret", "postgresql://me@/x?host=%2Fsocket"),
+        ("postgresql://me:se?cret@h/x", "postgresql://me@h/x"),
+        ("postgresql://me:se/cret@h/x", "postgresql://me@h/x"),
+        ("mysql://me:secret@h/x", "mysql://me@h/x"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:

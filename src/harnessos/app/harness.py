@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate
 
 from harnessos import errors
-from harnessos.kernel.events import Cause
 from harnessos.model.digest import sha256_hex
 from harnessos.model.run import Actor
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harnessos.dispatch.ground import Ground
+    from harnessos.kernel.events import Cause
     from harnessos.store.transaction import P, Row, Store, T, Transaction
 
 
@@ -47,6 +47,8 @@ class Harness:
     @property
     def cause(self) -> Cause:
         """Return what this call's events carry."""
+        from harnessos.kernel.events import Cause
+
         return Cause(self.actor, self.command, self.environ.get("HARNESS_RUN_ID") or None)
 
     @cached_property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.dispatch import place as places
 from harnessos.kernel import claims, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
+from harnessos.model.digest import sha256_hex
 from harnessos.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _require_room(ground: Ground, place: Place) -> None:
 
 def hashed(token: str) -> str:
     """Return how a token is stored."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256_hex(token.encode("utf-8", "surrogateescape"))
 
 
 def _lost(tx: Transaction, project_id: str, identifier: str | None) -> str | None:

@@ -127,9 +127,7 @@ def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: C
     tx.do("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
     tx.do("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
     tx.do("hold_lift", **scope, kind="budget")
-    tx.do(
-        "attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor)
-    )
+    tx.do("attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor))
     events.note(tx, ("project", project["id"]), "budget.changed", cause, {"dimension": dimension, "cap": cap})
     tx.wake()
 

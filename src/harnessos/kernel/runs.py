@@ -1,15 +1,17 @@
-"""What a run may write while it holds its lease. Every function is fenced: once the epoch moved it raises LeaseLost."""
+"""What a run may write while it holds its lease. Every function is fenced: once the epoch moved it raises LeaseLost.
+
+A heartbeat is called hundreds of times a day and appends nothing: what appends is imported where it is used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from harnessos import errors
-from harnessos.kernel import events
-from harnessos.kernel.events import Cause
 from harnessos.model.run import Actor, Holder, Lease
 
 if TYPE_CHECKING:
+    from harnessos.kernel.events import Cause
     from harnessos.store.transaction import Row, Transaction
 
 
@@ -40,6 +42,8 @@ def lease_of(run: Row) -> Lease:
 
 def cause_of(run: Row, command: str) -> Cause:
     """Return the cause that a run's own writes carry."""
+    from harnessos.kernel.events import Cause
+
     return Cause(Actor("agent", run["agent"]), command, run["id"], run["epoch"])
 
 
@@ -66,6 +70,8 @@ def progress(tx: Transaction, lease: Lease, output_bytes: int) -> None:
 
 def checkpoint(tx: Transaction, lease: Lease, made: Progress, cause: Cause) -> Row:
     """Record progress; return its `number`, and the lease's new `expires_at`."""
+    from harnessos.kernel import events
+
     tail = tx.one("event_tail_issue", id=lease.issue_id)
     row = tx.one("run_checkpoint", run=lease.run_id, epoch=lease.epoch, now=tx.now)
     if row is None or tail is None:
@@ -113,6 +119,8 @@ def settle_worktree(tx: Transaction, lease: Lease, worktree: str, branch: str, b
 
 def launch(tx: Transaction, lease: Lease, agent: Holder, cause: Cause) -> int:
     """A turn begins with this process; return the turn's number, from 1."""
+    from harnessos.kernel import events
+
     row = tx.one(
         "run_launch",
         run=lease.run_id,
@@ -131,6 +139,8 @@ def launch(tx: Transaction, lease: Lease, agent: Holder, cause: Cause) -> int:
 
 def ask(tx: Transaction, lease: Lease, request: str, commit_id: str | None, cause: Cause) -> None:
     """The agent of a supervised run asks for its end; the supervisor acts on it after the process has ended."""
+    from harnessos.kernel import events
+
     if not tx.run("run_ask", run=lease.run_id, epoch=lease.epoch, request=request, commit_id=commit_id, now=tx.now):
         lost(lease)
     events.note(tx, ("issue", lease.issue_id), "run.asked", cause, {"request": request, "commit": commit_id})
@@ -140,6 +150,8 @@ def start_verifying(
     tx: Transaction, lease: Lease, commit_id: str | None, verifier: str, seen: str | None, cause: Cause
 ) -> bool:
     """Take the place of the run's one verifier (compare and set on its identity); False when another holds it."""
+    from harnessos.kernel import events
+
     changed = tx.run(
         "run_verify",
         run=lease.run_id,
@@ -158,6 +170,8 @@ def start_verifying(
 
 def save_artifact(tx: Transaction, lease: Lease, cause: Cause, **file: Any) -> str:
     """Record a file the run produced (kind, path, sha256, size); return its id. Any: the schema checks them."""
+    from harnessos.kernel import events
+
     heartbeat(tx, lease)
     artifact = tx.new_id("art")
     tx.do("artifact_insert", id=artifact, run=lease.run_id, issue=lease.issue_id, now=tx.now, **file)

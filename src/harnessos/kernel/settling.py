@@ -104,7 +104,9 @@ def refresh(tx: Transaction, issue: Row, cause: Cause) -> Row:
     unmet, broken = issue["unmet"], issue["broken"]
     for edge in tx.all("issue_dependencies", issue=issue["id"]):
         state, seen = EDGE.get(edge["status"], 0), edge["state"]
-        if state != seen and tx.run("issue_settle", issue=issue["id"], on=edge["depends_on_id"], state=state, seen=seen):
+        if state != seen and tx.run(
+            "issue_settle", issue=issue["id"], on=edge["depends_on_id"], state=state, seen=seen
+        ):
             unmet += (state == 0) - (seen == 0)
             broken += (state == 2) - (seen == 2)
     return waits(tx, issue, unmet, broken, cause)

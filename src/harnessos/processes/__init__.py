@@ -6,13 +6,6 @@ synchronous: callers bring threads. Linux is complete; macOS has process groups 
 
 from __future__ import annotations
 
-from harnessos.processes.adoption import become_subreaper, is_alone, reap_orphans
-from harnessos.processes.child import Child, spawn
-from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
-from harnessos.processes.identity import Identity, boot_id, identity_of, is_alive, machine_id, this_process
-from harnessos.processes.quick import EndedBy, Finished, run
-from harnessos.processes.tree import cpu_seconds, kill_run, marked, marked_runs
-
 __all__ = [
     "CALL_MARKER",
     "RUN_MARKER",
@@ -36,3 +29,46 @@ __all__ = [
     "spawn",
     "this_process",
 ]
+
+TYPE_CHECKING = False  # `session begin` asks for an identity only, and must not load what starts processes
+if TYPE_CHECKING:
+    from harnessos.processes.adoption import become_subreaper, is_alone, reap_orphans
+    from harnessos.processes.child import Child, spawn
+    from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
+    from harnessos.processes.identity import Identity, boot_id, identity_of, is_alive, machine_id, this_process
+    from harnessos.processes.quick import EndedBy, Finished, run
+    from harnessos.processes.tree import cpu_seconds, kill_run, marked, marked_runs
+
+_HOMES = {
+    "CALL_MARKER": "environment",
+    "Child": "child",
+    "EndedBy": "quick",
+    "Finished": "quick",
+    "Identity": "identity",
+    "RUN_MARKER": "environment",
+    "become_subreaper": "adoption",
+    "boot_id": "identity",
+    "built_environment": "environment",
+    "cpu_seconds": "tree",
+    "identity_of": "identity",
+    "is_alive": "identity",
+    "is_alone": "adoption",
+    "kill_run": "tree",
+    "machine_id": "identity",
+    "marked": "tree",
+    "marked_runs": "tree",
+    "reap_orphans": "adoption",
+    "run": "quick",
+    "spawn": "child",
+    "this_process": "identity",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the part that a name lives in when it is first asked for."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

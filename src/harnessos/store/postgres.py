@@ -6,7 +6,9 @@ Row locks come from the queries (`FOR UPDATE`); deadlocks and serialisation fail
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, cast
 
@@ -184,6 +186,8 @@ class PostgresStore:
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
                 if attempt == TRIES:
                     raise errors.Busy("the ledger's transactions kept colliding, nothing was written") from problem
+                # Those that collided must not meet again at once; the process number spreads them.
+                threading.Event().wait(attempt * (1 + os.getpid() % 7) / 200)
             except errors.StoreUnavailable as problem:
                 if attempt == TRIES or not isinstance(problem.__cause__, psycopg.OperationalError):
                     raise

@@ -104,7 +104,7 @@ def _print_new(files: list[Path], seen: dict[Path, int]) -> None:
         if file.stat().st_size <= seen.get(file, 0):
             continue
         if len(files) > 1:
-            print(f"== {file}")
+            print(clean(f"== {file}", line=True))
         with file.open("rb") as stream:
             stream.seek(seen.get(file, 0))
             while chunk := stream.read(_CHUNK):
