@@ -154,6 +154,8 @@ class SqliteStore:
         """See Store. SQLite cannot wake a reader: it looks every LOOK_S seconds."""
         left = timeout
         while (now := self.change_count()) == seen and left > 0:
+            import threading
+
             threading.Event().wait(min(left, LOOK_S))
             left -= LOOK_S
         return now
