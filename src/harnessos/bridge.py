@@ -27,6 +27,7 @@ class Bridge:
         self._ticks = ThreadPoolExecutor(1, "harness-tick")
         self._runs = ThreadPoolExecutor(MOST_RUNS, "harness-run")
         self._ears = ThreadPoolExecutor(1, "harness-ears")
+        self._listener: Future[None] | None = None
         self._closed = threading.Event()
 
     async def call(self, work: Callable[[], T]) -> T:
@@ -57,10 +58,13 @@ class Bridge:
                 if news and not self._closed.is_set():
                     self.wake()
 
-        self._ears.submit(listening)
+        self._listener = self._ears.submit(listening)
+        self._listener.add_done_callback(lambda _: self.wake())
 
     async def rest(self, seconds: float) -> None:
-        """Wait until somebody wakes the loop, at most `seconds`."""
+        """Wait until somebody wakes the loop, at most `seconds`. A bug in the listening is raised here."""
+        if self._listener is not None and self._listener.done():
+            self._listener.result()
         try:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:

@@ -128,11 +128,9 @@ def test_the_token_of_a_supervised_run_is_kept_nowhere(site: Site) -> None:
     "url",
     [
         f"postgresql://me:{PASSWORD}@127.0.0.1:1/x",
-        f"postgresql://127.0.0.1:1/x?user=me&password={PASSWORD}",
         f"postgresql://me:{PASSWORD}@127.0.0.1:port/x",
         f"postgresql://me:{PASSWORD}@/x?host=/nowhere",
         f"postgres://me:{PASSWORD}@127.0.0.1:1/x",
-        f"mysql://me:{PASSWORD}@127.0.0.1/x",
     ],
 )
 def test_a_store_that_cannot_be_reached_is_named_without_its_password(url: str, tmp_path: Path) -> None:
@@ -143,8 +141,9 @@ def test_a_store_that_cannot_be_reached_is_named_without_its_password(url: str, 
     assert terminal("status", "--project", "X", HARNESS_STORE=url).code in (2, 65, 69)
 
 
-def test_nothing_that_agents_write_reaches_a_terminal_unfiltered(site: Site) -> None:
+def test_nothing_that_agents_write_reaches_a_terminal_unfiltered(tmp_path: Path) -> None:
     """Titles, checkpoints, reasons, file names, commits and output that would clear a screen or turn text around."""
+    site = Site(tmp_path)
     (one, two) = site.plan(
         issue(f"do{HOSTILE}it", description=f"text{HOSTILE}", labels=["x"]), issue(f"fail{HOSTILE}", priority="low")
     )
@@ -174,6 +173,7 @@ def test_nothing_that_agents_write_reaches_a_terminal_unfiltered(site: Site) -> 
         assert unsafe(said.out + said.err) == [], words
         machine = site.call(*words, "--json")
         assert unsafe(machine.out + machine.err) == [], words
+    site.close()
 
 
 def test_words_of_the_caller_come_back_without_control_characters(tmp_path: Path) -> None:

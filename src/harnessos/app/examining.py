@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors, processes
 from harnessos.inspector import health
 from harnessos.inspector.health import ERROR, WARNING, Check, Finding
+from harnessos.settings import default_store, without_password
+from harnessos.store.opening import open_store
 from harnessos.worktrees.git import environment
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Fact(NamedTuple):
 def checks(harness: Harness, *, replay: bool) -> Iterator[Check]:
     """Examine the ledger, then the machine; each result as soon as it is known."""
     yield _in_place(harness)
+    yield _one_ledger(harness)
     harness.read(_projects)
     yield from health.check(harness.reading, replay=replay)
     projects = harness.read(_projects)
@@ -57,6 +60,35 @@ def _in_place(harness: Harness) -> Check:
     found = (Finding(str(registration.path), moved),) if registration and moved else ()
     remedy = "`harness init PATH --key KEY` in the place that counts"
     return Check("registration", "this folder is registered for the place it lies at", ERROR, remedy, found)
+
+
+def _one_ledger(harness: Harness) -> Check:
+    """No other ledger that a command could find from here holds a project of this one: each would know half (P09)."""
+    used = harness.settings
+    others = {default_store(used.home), used.registration.store if used.registration else used.store_url}
+    here = {row["id"]: row["key"] for row in harness.read(_projects)}
+    found = [
+        Finding(str(here[twin]), f"{without_password(url)} holds this project as well")
+        for url in sorted(others)
+        if without_password(url) != without_password(used.store_url)
+        for twin in sorted(_project_ids(url) & set(here))
+    ]
+    remedy = "keep the ledger that has the newer work (`harness status --store URL`), move the other file away"
+    return Check("one_ledger", "no other ledger holds these projects", ERROR, remedy, tuple(found[: health.MOST]))
+
+
+def _project_ids(url: str) -> set[str]:
+    """Return the projects of another ledger, none where it cannot be read: then no command can use it either."""
+    try:
+        store = open_store(url, write=False)
+    except errors.HarnessError:
+        return set()
+    try:
+        return {row["id"] for row in store.read(_projects)}
+    except errors.HarnessError:
+        return set()
+    finally:
+        store.close()
 
 
 def _git_version() -> str | None:

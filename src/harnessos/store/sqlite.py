@@ -147,7 +147,8 @@ class SqliteStore:
     def change_count(self) -> int:
         """See Store."""
         connection, _ = self._mine()
-        (version,) = next(connection.execute("PRAGMA data_version"))
+        with spoken(self.path):
+            (version,) = next(connection.execute("PRAGMA data_version"))
         return int(version)
 
     def wait_for_change(self, seen: int, timeout: float) -> int:

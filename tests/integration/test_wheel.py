@@ -1,0 +1,89 @@
+"""The wheel is the source: what users install has every file, and works without the checkout (P24)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Terminal
+from tests.support.python import ROOT, tracked_files
+from tests.support.repositories import make_repository
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel, made without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Terminal:
+    """A terminal of a user who has what the wheel holds, and not the source."""
+    place = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place)
+    return Terminal(tmp_path / "home", make_repository(tmp_path / "repo"), PYTHONPATH=str(place))
+
+
+def test_wheel_contents_match_source_behaviour(wheel: Path) -> None:
+    """Byte for byte: SQL, the quickstart's data and the marker of types included, and nothing else."""
+    source = ROOT / "src"
+    wanted = {
+        file.relative_to(source).as_posix(): file.read_bytes() for file in tracked_files() if source in file.parents
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+        (entry,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        assert "harness = harnessos.cli.main:main" in archive.read(entry).decode()
+    assert sorted(packed) == sorted(wanted)
+    assert [name for name, content in packed.items() if content != wanted[name]] == []
+    assert any(name.endswith(".sql") for name in packed)
+
+
+def test_what_is_installed_works_without_the_checkout(installed: Terminal, tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", "import harnessos; print(harnessos.__file__)"],
+        env=dict(installed.environment()),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert Path(asked.stdout.strip()).is_relative_to(tmp_path / "site")
+    assert installed("--version").out.strip()
+    installed.good("init", ".", "--key", "DOCS", "--workflow")
+    installed.good("plan", "apply", str(installed.plan()))
+    begun = installed.good("session", "begin", "--worktree")
+    installed.good("session", "close", "--session", begun["session"]["token"], "--outcome", "released")
+    assert installed.good("doctor", "--replay")["ok"]
+    assert installed("quickstart", str(tmp_path / "quick"), "--help").code == 0
+
+
+def test_the_quickstart_of_what_is_installed_finds_its_project_and_its_agent(
+    installed: Terminal, tmp_path: Path
+) -> None:
+    program = (
+        "from pathlib import Path; from harnessos.quickstart.project import make_project;"
+        f"make_project(Path({str(tmp_path / 'quick')!r}))"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", program],
+        env=dict(installed.environment()),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "quick" / "wordkit" / "plan.yaml").exists() or list((tmp_path / "quick").rglob("plan.yaml"))
