@@ -120,23 +120,29 @@ def find_registration(cwd: Path) -> Registration | None:
     """Return the registration of the repository `cwd` lies in, or outside of any of the nearest plain folder.
 
     Inside a repository only its git dir is asked: a `.harness` folder there was committed by somebody, and would come
-    along into every worktree and clone (P09).
+    along into every worktree and clone (P09). A file of another user (but root) is none: in a folder that many may
+    write to, such as /tmp, it would choose the ledger of all who work below.
     """
     common = find_common_dir(cwd)
     if common is not None:
-        return read_registration(common / GIT_FILE, common)
+        return read_registration(common / GIT_FILE, common, ours=True)
     try:
         here = cwd.resolve(strict=True)
     except OSError:
         return None
-    found = (read_registration(folder / FOLDER_FILE, None) for folder in (here, *here.parents))
+    found = (read_registration(folder / FOLDER_FILE, None, ours=True) for folder in (here, *here.parents))
     return next((registration for registration in found if registration is not None), None)
 
 
-def read_registration(file: Path, common: Path | None) -> Registration | None:
-    """Read one registration; None when there is no such file, BadDocument when it is no registration."""
+def read_registration(file: Path, common: Path | None, *, ours: bool = False) -> Registration | None:
+    """Read one registration; None when there is no such file, BadDocument when it is no registration.
+
+    With `ours`, None also for a file that belongs to another user than this process's or root.
+    """
     try:
         with file.open("rb") as stream:
+            if ours and os.fstat(stream.fileno()).st_uid not in (os.geteuid(), 0):
+                return None
             text = stream.read(_LIMIT)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None

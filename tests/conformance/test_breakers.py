@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harnessos import errors
+from harnessos.kernel import budgets
+from harnessos.kernel.ending import Closing
 from harnessos.model.outcome import Outcome
-from tests.support.ledger import DAY, HOUR, Ledger
+from tests.support.ledger import BY_OPERATOR, DAY, HOUR, MINUTE, Ledger, agent
 
 
 @pytest.mark.parametrize("outcome", [Outcome.HARNESS_FAULT, Outcome.LOST])
@@ -60,3 +63,23 @@ def test_a_cancelled_issue_closes_its_breaker(ledger: Ledger) -> None:
     ledger.cancel("a")
     assert ledger.all("breaker_list", most=9) == []
     assert ledger.asked() == []
+
+
+def test_a_provider_s_wall_is_never_made_shorter_by_a_later_report(ledger: Ledger) -> None:
+    ledger.plan("a", "b")
+    runs = [ledger.claim(), ledger.claim()]
+    far = ledger.clock.now() + 5 * HOUR
+    ledger.end(runs[0], Outcome.PROVIDER_QUOTA, Closing(provider="claude"), reset_at=far)
+    ledger.end(runs[1], Outcome.PROVIDER_DOWN, Closing(provider="claude"), reset_at=ledger.clock.now() + 10 * MINUTE)
+    ledger.clock.advance(HOUR)
+    assert "provider:claude" in ledger.refusal(provider="claude")
+
+
+def test_a_person_lifts_the_hold_on_a_provider(ledger: Ledger) -> None:
+    ledger.plan("a", "b")
+    far = ledger.clock.now() + 5 * HOUR
+    ledger.end(ledger.claim("a"), Outcome.PROVIDER_QUOTA, Closing(provider="claude"), reset_at=far)
+    with pytest.raises(errors.OperatorOnly):
+        ledger.do(budgets.lift_provider, "claude", agent("worker"))
+    ledger.do(budgets.lift_provider, "claude", BY_OPERATOR)
+    assert ledger.taken(provider="claude") == "b"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harnessos.kernel import runs
+from harnessos.kernel import operations, runs
 from harnessos.kernel.claims import Claimed
 from harnessos.kernel.runs import Progress
 from harnessos.model.checkpoint import LIST_FIELDS, PACKET_BYTES, body, resume_packet
 from harnessos.model.outcome import Outcome
 from harnessos.model.run import SESSION_TTL_MS
-from tests.support.ledger import MINUTE, Ledger
+from tests.support.ledger import BY_OPERATOR, MINUTE, Ledger
 
 LISTS = {
     "plan": ["[x] read the code", "write the test", "make it pass"],
@@ -150,3 +150,14 @@ def test_a_packet_of_any_content_stays_under_its_size(
     packet = resume_packet(rows, None)
     assert packet is not None
     assert len(json.dumps(packet, ensure_ascii=False).encode()) <= PACKET_BYTES
+
+
+def test_why_a_person_rejected_the_work_reaches_the_next_attempt(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.finish(ledger.claim(), protected=["WORKFLOW.md"])
+    ledger.do(operations.approve, ledger.identifier("a"), None, "rejected", "the name is wrong", BY_OPERATOR)
+    rows = ledger.all("checkpoint_of_issue", issue=ledger["a"]["id"], most=5)
+    packet = resume_packet(list(reversed(rows)), None)
+    assert packet is not None
+    assert packet["failed"] == ["rejected in review: the name is wrong"]
+    assert "approval.rejected" in ledger.kinds("a")

@@ -109,7 +109,7 @@ def _blocks(connection: psycopg.Connection, name: str, **values: object) -> int:
     """Return how many blocks a query of the store reads."""
     text = re.sub(r"(?<![:\w]):([a-z_]\w*)", r"%(\1)s", Queries("postgres").all()[name].sql.replace("%", "%%"))
     with connection.transaction(force_rollback=True):
-        row = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", values).fetchone()  # type: ignore[arg-type] # from our own files
+        row = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", values).fetchone()
     assert row is not None
     plan = row[0][0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harnessos import errors
+from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
 from harnessos.model.budget import DAY_DEFAULTS, day_after, limits, utc_day
 from harnessos.model.outcome import Outcome, backoff_ms
@@ -92,7 +93,7 @@ def test_a_day_that_is_used_up_holds_the_project_until_the_next(ledger: Ledger) 
 
 def test_what_lacks_budget_takes_nothing(ledger: Ledger) -> None:
     ledger.plan(draft("a", files=("x",)))
-    ledger.cap("wall_ms", "1")
+    ledger.cap("wall_ms", "0.1")
     before = ledger["a"]
     assert ledger.refusal("a", supervised=True, max_live=4) == "budget:project wall_ms of the day"
     assert ledger["a"] == before
@@ -100,6 +101,38 @@ def test_what_lacks_budget_takes_nothing(ledger: Ledger) -> None:
     assert ledger.all("run_files_held", project=ledger.project["id"]) == []
     assert _tally(ledger, "runs") == (0, 0)
     assert _tally(ledger, "wall_ms") == (0, 0)
+
+
+def test_what_is_only_reserved_holds_nobody_longer_than_the_runs_that_reserved_it(ledger: Ledger) -> None:
+    ledger.plan("a", "b", "c")
+    ledger.cap("usd", "10")
+    live = [ledger.claim(), ledger.claim()]
+    assert ledger.refusal() == "budget:project usd of the day is reserved by live runs"
+    for run in live:
+        ledger.finish(run, Closing(usd=100_000))
+    assert ledger.taken() == "c"
+
+
+def test_the_last_of_a_day_s_budget_goes_to_one_run_that_gets_less(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.cap("wall_ms", "1")
+    assert ledger.run(ledger.claim())["cap_at"] == ledger.clock.now() + HOUR
+
+
+def test_a_session_s_lease_is_not_renewed_past_its_wall_cap(ledger: Ledger) -> None:
+    ledger.plan(draft("a", budget={"wall_minutes": 30}))
+    run = ledger.claim()
+    ledger.clock.advance(31 * MINUTE)
+    row = ledger.do(runs.heartbeat, run.lease)
+    assert row["stop_request"] == "the wall-time cap of a run is reached"
+    assert row["expires_at"] == run.run["expires_at"]
+
+
+def test_the_workflow_s_limits_count_whoever_ends_the_run(ledger: Ledger) -> None:
+    """The claim keeps the workflow's budget with the run; a session's end and a reaping know no workflow."""
+    ledger.plan("a")
+    ledger.fail(ledger.claim(budget='{"attempts": 1}'))
+    assert ledger.status("a") == "failed"
 
 
 def test_a_hold_is_asked_about_once_a_day(ledger: Ledger) -> None:
@@ -184,7 +217,7 @@ def test_money_is_reserved_only_where_an_operator_set_a_cap(ledger: Ledger) -> N
 
 def test_spend_that_nobody_reported_is_charged_in_full_under_a_money_cap(ledger: Ledger) -> None:
     ledger.plan("a", "b", "c")
-    ledger.cap("usd", "12")
+    ledger.cap("usd", "10")
     for name in ("a", "b"):
         ledger.end(ledger.claim(name), Outcome.RELEASED)
     assert _tally(ledger, "usd") == (10_000_000, 0)

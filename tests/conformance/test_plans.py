@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harnessos import errors
+from harnessos.model.gate import Gate, GateKind
 from harnessos.model.plan import PlannedCampaign
 from harnessos.model.policy import Policy
 from harnessos.store.transaction import Row
-from tests.support.ledger import HOUR, Ledger, approval, draft, policy
+from tests.support.ledger import HOUR, Ledger, agent, approval, draft, policy
 
 
 def _rows(ledger: Ledger) -> list[Row]:
@@ -254,3 +257,56 @@ def test_the_policy_of_an_issue_goes_over_its_campaign_s(ledger: Ledger) -> None
     assert ledger.refusal(classes=("build",), capabilities=("gpu", "net"))
     assert ledger.refusal(classes=("write",), capabilities=("gpu",))
     assert ledger.taken(classes=("write",), capabilities=("gpu", "net")) == "a"
+
+
+# What an agent may rewrite
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"gates": ()},
+        {"budget": {"attempts": 1}},
+        {"policy": policy(owner="me")},
+        {"metadata": {}},
+        {"size": "XL"},
+    ],
+)
+def test_an_agent_does_not_change_how_an_issue_of_others_is_judged(ledger: Ledger, fields: dict[str, Any]) -> None:
+    gate = Gate("made", GateKind.FILE, path="a")
+    ledger.plan(draft("a", gates=(gate,), metadata=approval("lead")))
+    before = _rows(ledger)
+    changed = draft("a", **{"gates": (gate,), "metadata": approval("lead"), **fields})
+    with pytest.raises(errors.OperatorOnly, match="DOCS-1"):
+        ledger.plan(changed, by=agent("run-1"))
+    assert _rows(ledger) == before
+    ledger.plan(changed)
+    assert _rows(ledger) != before, "a person may"
+
+
+def test_an_agent_may_change_texts_of_others_and_gates_of_its_own(ledger: Ledger) -> None:
+    ledger.plan("a")
+    assert ledger.plan(draft("a", task="else"), "b", by=agent("run-1")).updated == ["DOCS-1"]
+    gated = draft("b", gates=(Gate("made", GateKind.FILE, path="a"),))
+    assert ledger.plan(draft("a", task="else"), gated, by=agent("run-1")).updated == ["DOCS-2"]
+    with pytest.raises(errors.OperatorOnly):
+        ledger.plan(draft("a", task="else"), "b", by=agent("run-2"))
+
+
+def test_an_agent_does_not_take_a_required_approval_away_from_its_own_issue(ledger: Ledger) -> None:
+    """A person may have rejected it: planning it again without the approval would undo that."""
+    ledger.plan(draft("a", metadata=approval("lead")), by=agent("run-1"))
+    with pytest.raises(errors.OperatorOnly, match="lead"):
+        ledger.plan("a", by=agent("run-1"))
+    assert ledger.status("a") == "pending"
+
+
+def test_an_agent_does_not_change_a_campaign_that_is_there(ledger: Ledger) -> None:
+    strict = PlannedCampaign("night", "sleep", policy(require_gates=True))
+    ledger.plan("a", campaign=strict)
+    with pytest.raises(errors.OperatorOnly, match="night"):
+        ledger.plan("a", campaign=PlannedCampaign("night", "sleep", policy(owner="me")), by=agent("run-1"))
+    with pytest.raises(errors.OperatorOnly, match="night"):
+        ledger.plan("a", campaign=PlannedCampaign("night", "wake"), by=agent("run-1"))
+    again = ledger.plan("a", "b", campaign=PlannedCampaign("night"), by=agent("run-1"))
+    assert again.created == ["DOCS-2"], "naming it is not changing it"

@@ -14,7 +14,7 @@ import pytest
 
 from harnessos import errors
 from harnessos.kernel import projects
-from harnessos.store import schema, sqlite, sqlite_site
+from harnessos.store import schema, sqlite, sqlite_restore, sqlite_site
 from harnessos.store.opening import create_store, open_store, sqlite_path
 from harnessos.store.transaction import Row, Transaction
 from harnessos.testing import FakeClock
@@ -322,7 +322,7 @@ def test_online_backup_then_restore_is_identical(tmp_path: Path) -> None:
     store.write(projects.create, "AFTER", "after", "git", None, None, BY_OPERATOR)
     store.close()
     assert saved.stat().st_mode & 0o777 == 0o600
-    sqlite_site.restore(saved, back)
+    sqlite_restore.restore(saved, back)
     assert _dump(back) == before
     assert _keys(back) == ["CODE", "DOCS", "LAST"]
     assert sqlite_site.integrity(back) == []
@@ -343,9 +343,82 @@ def test_restoring_over_a_ledger_keeps_it_aside(tmp_path: Path) -> None:
     sqlite_site.backup(path, saved)
     _ledger_more(path)
     with pytest.raises(errors.Refused):
-        sqlite_site.restore(saved, path)
-    sqlite_site.restore(saved, path, keep=keep)
+        sqlite_restore.restore(saved, path)
+    sqlite_restore.restore(saved, path, keep=keep)
     assert (_keys(path), _keys(keep)) == (["DOCS"], ["DOCS", "MORE"])
+
+
+def test_a_ledger_that_somebody_has_open_is_not_replaced(tmp_path: Path) -> None:
+    """He would go on writing to the file that was put aside: two ledgers."""
+    path, saved, keep = tmp_path / "x.sqlite", tmp_path / "saved", tmp_path / "kept"
+    _ledger(path, "DOCS")
+    sqlite_site.backup(path, saved)
+    _ledger_more(path)
+    other = open_store(_url(path))
+    assert len(other.read(_projects)) == 2
+    with pytest.raises(errors.Refused, match="open in another process"):
+        sqlite_restore.restore(saved, path, keep=keep)
+    assert not keep.exists()
+    assert _keys(path) == ["DOCS", "MORE"]
+    other.close()
+    assert sqlite_restore.restore(saved, path, keep=keep)
+    assert (_keys(path), _keys(keep)) == (["DOCS"], ["DOCS", "MORE"])
+    assert sorted(part.name for part in tmp_path.iterdir()) == ["kept", "saved", "x.sqlite", "x.sqlite.lock"]
+
+
+def test_who_was_about_to_use_the_replaced_ledger_cannot_write_to_it(tmp_path: Path) -> None:
+    path, saved, keep = tmp_path / "x.sqlite", tmp_path / "saved", tmp_path / "kept"
+    _ledger(path, "DOCS")
+    sqlite_site.backup(path, saved)
+    late = apsw.Connection(str(path))  # has not looked at it yet, so it holds no lock
+    sqlite_restore.restore(saved, path, keep=keep)
+    with pytest.raises(apsw.ReadOnlyError):
+        late.execute("UPDATE meta SET value = value || 'x'")
+    late.close()
+    assert _keys(path) == ["DOCS"]
+
+
+def test_a_refused_restore_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
+    path, saved, keep = tmp_path / "x.sqlite", tmp_path / "saved", tmp_path / "kept"
+    _ledger(path, "DOCS")
+    sqlite_site.backup(path, saved)
+    keep.mkdir()
+    (keep / "full").touch()
+    with pytest.raises(OSError, match="kept"):
+        sqlite_restore.restore(saved, path, keep=keep)
+    assert _keys(path) == ["DOCS"]
+    connection = sqlite.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    connection.close()
+
+
+def test_a_wal_without_its_ledger_is_not_read_into_the_restored_one(tmp_path: Path) -> None:
+    path, saved, keep = tmp_path / "x.sqlite", tmp_path / "saved", tmp_path / "kept"
+    _ledger(path, "DOCS")
+    sqlite_site.backup(path, saved)
+    path.unlink()
+    path.with_name("x.sqlite-wal").write_bytes(b"left")
+    with pytest.raises(errors.Refused):
+        sqlite_restore.restore(saved, path)
+    sqlite_restore.restore(saved, path, keep=keep)
+    assert path.with_name("kept-wal").read_bytes() == b"left"
+    assert _keys(path) == ["DOCS"]
+
+
+def test_a_damaged_ledger_is_put_aside_as_it_is_and_a_stranger_s_is_not(tmp_path: Path) -> None:
+    good, saved, damaged, theirs = (tmp_path / name for name in ("good", "saved", "damaged", "theirs"))
+    _ledger(good, "DOCS")
+    sqlite_site.backup(good, saved)
+    _ledger(damaged, "DOCS")
+    _damage(damaged)
+    before = damaged.read_bytes()
+    sqlite_restore.restore(saved, damaged, keep=tmp_path / "kept")
+    assert (tmp_path / "kept").read_bytes() == before
+    assert _keys(damaged) == ["DOCS"]
+    _theirs(theirs)
+    with pytest.raises(errors.StoreForeign):
+        sqlite_restore.restore(saved, theirs, keep=tmp_path / "kept-theirs")
+    assert not (tmp_path / "kept-theirs").exists()
 
 
 def _ledger_more(path: Path) -> None:
@@ -362,7 +435,7 @@ def test_only_a_whole_ledger_is_restored(tmp_path: Path) -> None:
     text.write_text("hello", encoding="utf-8")
     for saved in (damaged, theirs, text):
         with pytest.raises(errors.StoreUnavailable):
-            sqlite_site.restore(saved, target)
+            sqlite_restore.restore(saved, target)
     assert not target.exists()
 
 

@@ -28,20 +28,28 @@ def _typed() -> set[str]:
 
 
 def _lines(node: ast.AST) -> Iterator[list[str]]:
+    """Return a call's or a list's words from its start, those after `harnessos`, and a text of several words."""
     match node:
         case ast.Call(args=items) | ast.List(elts=items) | ast.Tuple(elts=items):
-            yield [word for word in _constants(items)]
-        case ast.Constant(value=str(text)) if text.startswith("harness "):
-            yield text.split()[1:]
+            yield list(_constants(items))
+            named = [place for place, item in enumerate(items) if _word(item) == "harnessos"]
+            yield list(_constants(items[named[0] + 1 :] if named else []))
+        case ast.Constant(value=str(text)) if " " in text:
+            yield text.removeprefix("harness ").split()
         case _:
             return
 
 
 def _constants(items: list[ast.expr]) -> Iterator[str]:
     for item in items:
-        if not isinstance(item, ast.Constant) or not isinstance(item.value, str):
+        word = _word(item)
+        if word is None:
             return
-        yield item.value
+        yield word
+
+
+def _word(item: ast.expr) -> str | None:
+    return item.value if isinstance(item, ast.Constant) and isinstance(item.value, str) else None
 
 
 def test_every_documented_command_has_an_end_to_end_test() -> None:

@@ -310,3 +310,54 @@ def test_a_folder_that_is_gone_is_named(terminal: Terminal, tmp_path: Path) -> N
     said = terminal.at(tmp_path)("session", "begin", "--project", "DOCS", "--json")
     _refused(said, 65, "refused")
     assert "harness init" in said.error["hint"]
+
+
+# Bytes that are no text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("session", "checkpoint", "--title", "\udcff", "--summary", "s", "--next-step", "n"),
+        ("session", "close", "--outcome", "failed", "--reason", "\udcff"),
+        ("session", "heartbeat", "--session", "\udcff"),
+        ("issue", "edit", "DOCS-1", "--task", "x\udcffy"),
+        ("issue", "show", "\udcff"),
+        ("campaign", "create", "\udcff"),
+        ("plan", "apply", "\udcff"),
+        ("\udcff",),
+    ],
+    ids=" ".join,
+)
+def test_words_that_are_no_utf8_are_bad_usage(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """The surrogate stands for the byte 0xff in argv."""
+    terminal = registered(tmp_path)
+    token = terminal.good("session", "begin")["session"]["token"]
+    before = terminal("db", "export").out
+    said = terminal(*words, "--json", HARNESS_SESSION_TOKEN=token)
+    _refused(said, 2, "bad_usage")
+    assert "UTF-8" in said.error["message"]
+    assert terminal("db", "export").out == before
+
+
+@pytest.mark.parametrize("name", ["HARNESS_HOME", "HARNESS_STORE", "HARNESS_PROJECT", "HARNESS_RUN_ID"])
+def test_a_variable_that_is_no_utf8_is_bad_usage(tmp_path: Path, name: str) -> None:
+    terminal = registered(tmp_path)
+    said = terminal("campaign", "create", "later", "--json", **{name: "/\udcff"})
+    _refused(said, 2, "bad_usage")
+    assert name in said.error["message"]
+
+
+def test_a_user_whose_name_is_no_utf8_may_work(tmp_path: Path) -> None:
+    terminal = registered(tmp_path)
+    assert terminal("campaign", "create", "later", USER="\udcff").code == 0
+    assert terminal("session", "begin", USER="\udcff").code == 0
+
+
+def test_a_folder_or_branch_whose_name_is_no_utf8_is_not_registered(terminal: Terminal, tmp_path: Path) -> None:
+    folder = tmp_path / "\udcff"
+    folder.mkdir()
+    _refused(terminal.at(folder)("init", ".", "--key", "DOCS", "--json"), 2, "bad_usage")
+    user_git(terminal.cwd, "switch", "--quiet", "--create", "\udcff")
+    _refused(terminal("init", ".", "--key", "DOCS", "--json"), 2, "bad_usage")
+    assert not terminal.home.exists()

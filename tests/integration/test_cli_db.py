@@ -43,6 +43,21 @@ def test_online_backup_then_restore_is_identical(terminal: Terminal, tmp_path: P
     assert Path(kept).is_file(), "what was there is put aside, never deleted"
 
 
+def test_a_ledger_with_live_runs_is_replaced_only_by_force(terminal: Terminal, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    terminal.good("db", "backup", str(saved))
+    token = terminal.good("session", "begin")["session"]["token"]
+    before = terminal("db", "export").out
+    refused = terminal("db", "restore", str(saved), "--replace", "--json")
+    assert refused.code == 65
+    assert "--force" in refused.error["hint"]
+    assert terminal("db", "export").out == before
+    assert terminal.good("session", "heartbeat", "--session", token)["phase"] == "claimed"
+    kept = Path(terminal.good("db", "restore", str(saved), "--replace", "--force")["kept"])
+    assert kept.is_file()
+    assert terminal("session", "heartbeat", "--session", token).code != 0
+
+
 def test_a_backup_is_not_written_over(terminal: Terminal, tmp_path: Path) -> None:
     terminal.good("db", "backup", str(tmp_path / "saved"))
     assert terminal("db", "backup", str(tmp_path / "saved")).code == 65

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.support.commands import Terminal, registered
+
+_ASK = [sys.executable, "-c", "import thing"]
 
 
 @pytest.fixture
@@ -40,6 +44,25 @@ def test_another_ledger_with_other_projects_is_no_finding(terminal: Terminal, tm
     other = f"sqlite:///{tmp_path / 'other.sqlite'}"
     terminal.at(folder).good("init", ".", "--key", "ELSE", "--store", other)
     assert _finding(terminal.at(folder)) == []
+
+
+def test_a_gate_whose_python_imports_the_operators_checkout_is_warned_of(terminal: Terminal) -> None:
+    """An editable install of the main checkout is the usual way: the gate would judge other code than the run's."""
+    package = terminal.cwd / "src" / "thing"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+
+    def found(path: str) -> list[str]:
+        front = {"harness": {"env": {"PYTHONPATH": path}, "gates": [{"name": "t", "kind": "command", "argv": _ASK}]}}
+        (terminal.cwd / "WORKFLOW.md").write_text(f"---\n{json.dumps(front)}\n---\nx\n", encoding="utf-8")
+        checks = terminal("doctor", "--json").json["checks"]
+        return [said["detail"] for one in checks if one["name"] == "interpreters" for said in one["findings"]]
+
+    (text,) = found(str(terminal.cwd / "src"))
+    assert "imports thing from" in text
+    assert found("src") == []
+    terminal.good("project", "distrust", "DOCS")
+    assert found(str(terminal.cwd / "src")) == []
 
 
 def test_read_only_commands_start_no_daemon(terminal: Terminal) -> None:

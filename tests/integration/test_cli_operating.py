@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harnessos import processes
 from tests.support.commands import PLAN, Terminal, registered
 from tests.support.repositories import commit_files, make_repository
 
@@ -172,11 +173,11 @@ def test_a_breaker_that_is_not_open_is_not_reset(terminal: Terminal) -> None:
 
 
 def test_trust_is_given_by_init_and_taken_back(terminal: Terminal) -> None:
-    assert terminal.good("project", "show")["locations"][0]["trusted_by"] == "someone"
+    assert terminal.good("project", "show")["locations"][0]["trusted_by"] == processes.user_name()
     terminal.good("project", "distrust")
     assert terminal.good("project", "show")["locations"][0]["trusted_by"] is None
     terminal.good("project", "trust")
-    assert terminal.good("project", "show")["locations"][0]["trusted_by"] == "someone"
+    assert terminal.good("project", "show")["locations"][0]["trusted_by"] == processes.user_name()
 
 
 def test_a_run_is_asked_to_stop_once(terminal: Terminal) -> None:

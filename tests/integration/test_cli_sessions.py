@@ -210,13 +210,35 @@ def test_an_agent_may_not_do_what_only_a_person_may(terminal: Terminal) -> None:
         ("budget", "set", "DOCS", "runs", "unlimited"),
         ("project", "trust", "DOCS"),
         ("campaign", "archive", "default"),
+        ("campaign", "pause", "default"),
+        ("campaign", "drain", "default"),
+        ("campaign", "resume", "default"),
+        ("breaker", "reset", "provider:claude"),
+        ("project", "distrust", "DOCS"),
+        ("run", "stop", "run-none"),
+        ("attention", "resolve", "att-none"),
+        ("worktree", "gc"),
+        ("db", "restore", "none"),
+        ("db", "import", "none"),
+        ("db", "upgrade"),
     ):
         said = agent(*words, "--json")
         assert said.code == 65, words
-        assert said.error["code"] in ("operator_only", "illegal_move"), words
+        assert said.error["code"] == "operator_only", words
+        assert " ".join(words[:2]) in said.error["hint"], words
+    assert agent("worktree", "gc", "--dry-run").code == 0, "looking is no right of a person"
     command = {"key": "z", "task": "z", "gates": [{"kind": "command", "name": "g", "argv": ["true"]}]}
     plan = {"plan_key": "z", "milestones": [{"milestone_key": "z", "description": "z", "issues": [command]}]}
     assert agent("plan", "apply", str(terminal.plan(plan)), "--json").error["code"] == "operator_only"
+    lax = {"name": "default", "policy": {"require_gates": False}}
+    assert (
+        agent("plan", "apply", str(terminal.plan({**PLAN, "campaign": lax})), "--json").error["code"] == "operator_only"
+    )
+    greedy = [{"key": "z", "task": "z", "budget": {"attempts": 4}}]
+    plan["milestones"][0]["issues"] = greedy  # type: ignore[index]  # a document of mixed types
+    (terminal.cwd / "WORKFLOW.md").write_text("---\nharness:\n  budget: {attempts: 3}\n---\nwork\n", encoding="utf-8")
+    assert agent("plan", "apply", str(terminal.plan(plan)), "--json").error["code"] == "operator_only"
+    (terminal.cwd / "WORKFLOW.md").unlink()
     plan["milestones"][0]["issues"] = [{"key": "z", "task": "z"}]  # type: ignore[index]  # a document of mixed types
     assert agent("plan", "apply", str(terminal.plan(plan))).code == 0
     assert agent("issue", "edit", "DOCS-2", "--priority", "high").code == 0
@@ -226,3 +248,24 @@ def test_an_agent_may_not_do_what_only_a_person_may(terminal: Terminal) -> None:
 def test_the_plan_of_these_tests_is_in_order(terminal: Terminal) -> None:
     again = terminal.good("plan", "apply", str(terminal.plan(PLAN)))
     assert again == {"created": [], "updated": [], "unchanged": ["DOCS-1", "DOCS-2", "DOCS-3"], "skipped": []}
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict"),
+    [
+        ({"kind": "diff", "name": "g", "allowed": ["src/"]}, "rejected"),
+        ({"kind": "diff", "name": "g", "protect": ["x*"]}, "needs_review"),
+    ],
+)
+def test_a_file_whose_name_is_no_utf8_is_judged_like_any_other(
+    terminal: Terminal, gate: dict[str, object], verdict: str
+) -> None:
+    issue = {"key": "z", "task": "z", "gates": [gate]}
+    plan = {"plan_key": "z", "milestones": [{"milestone_key": "z", "description": "z", "issues": [issue]}]}
+    terminal.good("plan", "apply", str(terminal.plan(plan)))
+    token = terminal.good("session", "begin", "--issue", "DOCS-4")["session"]["token"]
+    commit_files(terminal.cwd, {"x\udcff": "made\n"})
+    said = terminal("session", "close", "--session", token, "--outcome", "finished", "--json")
+    assert "Traceback" not in said.err, said.err
+    assert said.json["verdict"] == verdict
+    assert "x\\udcff" in said.json["reason"]

@@ -223,7 +223,7 @@ def test_a_used_up_budget_is_raised(world: World) -> None:
 
 def test_a_held_project_is_named_when_its_question_was_put_aside(world: World) -> None:
     world.ledger.plan("a", "b")
-    world.ledger.cap("wall_ms", "1")
+    world.ledger.cap("wall_ms", "0.1")
     world.ledger.ask()
     world.run("attention", "resolve", world.ledger.attention()[0]["id"])
     assert world.next()["context"]["blocker"]["kind"] == "budget"

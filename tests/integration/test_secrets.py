@@ -128,6 +128,7 @@ def test_the_token_of_a_supervised_run_is_kept_nowhere(site: Site) -> None:
     "url",
     [
         f"postgresql://me:{PASSWORD}@127.0.0.1:1/x",
+        f"postgresql://127.0.0.1:1/x?user=me&password={PASSWORD}",
         f"postgresql://me:{PASSWORD}@127.0.0.1:port/x",
         f"postgresql://me:{PASSWORD}@/x?host=/nowhere",
         f"postgres://me:{PASSWORD}@127.0.0.1:1/x",

@@ -134,6 +134,19 @@ def test_a_failed_session_has_used_an_attempt_and_a_released_one_has_not(work: S
         assert work.worktrees() == []
 
 
+@pytest.mark.parametrize("outcome", ["released", "failed"])
+def test_a_session_can_be_given_up_while_the_workflow_is_broken(work: Site, outcome: str) -> None:
+    begun = begin(work, "--worktree")
+    (Path(begun["worktree"]) / "half.txt").write_text("half", encoding="utf-8")
+    (work.root / "WORKFLOW.md").write_text("---\nharness: 7\n---\n", encoding="utf-8")
+    done = work.call("session", "close", "--session", begun["session"]["token"], "--outcome", outcome, "--json")
+    assert done.code == 0, done
+    run = work.run("WORK-1")
+    assert run["live"] == 0
+    assert work.git("show", f"{run['salvage_ref']}:half.txt") == "half"
+    assert work.worktrees() == []
+
+
 def test_a_stale_token_writes_nothing_and_says_lease_lost(work: Site) -> None:
     begun = begin(work, "--ttl", "1")
     expired = work.run("WORK-1")["expires_at"]

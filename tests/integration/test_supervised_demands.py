@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harnessos import processes
 from harnessos.dispatch import watching
+from harnessos.kernel import projects
+from harnessos.kernel.events import Cause
+from harnessos.model.run import OPERATOR
 from tests.support.commands import Terminal, registered
 from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue, site
 
@@ -79,6 +83,20 @@ def test_run_refused_when_cwd_is_main_checkout(site: Site, root: str) -> None:
     assert (site.git("rev-parse", "HEAD"), site.git("status", "--porcelain")) == before
 
 
+def test_a_supervisor_whose_reader_has_gone_hands_its_runs_back_and_claims_no_success(site: Site) -> None:
+    (one,) = site.plan(issue("be watched"))
+    site.workflow(f"while true; do {HARNESS} session checkpoint --title t --summary s --next-step n; sleep 0.2; done")
+    line = f"{{ {HARNESS} up --until-idle --json; echo $? > ../code; }} | grep --max-count=1 run.launched"
+    done = processes.run(["sh", "-c", line], cwd=site.root, env=site.environ, timeout=60)
+    assert b"run.launched" in done.output
+    assert (site.folder / "code").read_text(encoding="utf-8") == "75\n", done.errors
+    assert site.issue(one)["status"] == "ready"
+    run = site.run(one)
+    assert (run["live"], run["outcome"]) == (0, "released")
+    assert processes.marked(run["id"]) == []
+    assert site.worktrees() == []
+
+
 def test_live_lease_or_live_process_blocks_removal(tmp_path: Path) -> None:
     """`worktree gc` never takes the worktree of a live run, however little room there may be (see also holders_of)."""
     terminal: Terminal = registered(tmp_path)
@@ -87,3 +105,30 @@ def test_live_lease_or_live_process_blocks_removal(tmp_path: Path) -> None:
     assert [item["path"] for item in done["items"] if item["removed"]] == []
     assert Path(begun["worktree"]).is_dir()
     assert terminal.good("session", "heartbeat", "--session", begun["session"]["token"])["stop_request"] is None
+
+
+def test_what_one_user_trusts_runs_for_nobody_else(site: Site) -> None:
+    """And who one is, the uid says: $USER is a word (P02)."""
+    (one,) = site.plan(issue("run"))
+    site.workflow(WORK)
+    row = site.ledger.project(site.key)
+    site.ledger.write(projects.trust, row, processes.machine_id(), "somebody-else", Cause(OPERATOR, "test"))
+    assert site.call("up", "--until-idle", environ={"USER": "somebody-else"}).code == 65
+    assert site.runs(one) == []
+    assert "not trusted on this machine" in site.call("why", one).out
+    assert site.call("project", "trust", environ={"USER": "somebody-else"}).code == 0
+    assert site.call("up", "--until-idle").code == 0
+
+
+def test_a_supervisor_that_ends_while_a_session_is_at_work_says_there_is_more(site: Site) -> None:
+    site.plan(issue("work by hand"))
+    site.workflow(WORK)
+    site.json("session", "begin")
+    assert site.up(UNTIL_IDLE._replace(until_idle=False, once=True)).code == 75
+
+
+def test_no_agents_at_all_is_no_limit_one_can_ask_for(site: Site) -> None:
+    site.plan(issue("run"))
+    site.workflow(WORK)
+    for words in ((), ("--dry-run",)):
+        assert site.call("up", "--until-idle", "--max-agents", "0", *words).code == 2

@@ -344,3 +344,50 @@ def test_concurrent_runs_have_ports_of_their_own(site: Site) -> None:
     assert site.up().code == 0
     ports = {path.read_text(encoding="utf-8").strip() for path in site.home.glob("port-*")}
     assert ports == {"20000", "20100"}
+
+
+def test_turns_that_together_reach_the_money_cap_are_the_last(site: Site) -> None:
+    """What a turn costs is known when it ends: the one that crosses the cap is judged, and none follows."""
+    (one,) = site.plan(issue("spend"))
+    site.workflow(
+        f"echo '{{\"usd\": 2}}' > {OUTCOME}",
+        gates=[{"name": "no", "kind": "command", "argv": ["false"]}],
+        max_rejections=10,
+        budget={"usd": 3},
+    )
+    site.up(BRIEFLY)
+    run = site.run(one)
+    assert (run["turns"], run["outcome"], run["spent_usd"]) == (2, "agent_fault", 4_000_000)
+    assert run["reason"] == "it reached the money cap of a run: 4.00 of 3.00 USD"
+
+
+def test_the_output_cap_is_one_for_all_turns(site: Site) -> None:
+    (one,) = site.plan(issue("write"))
+    site.workflow(
+        "head -c 60000 /dev/zero",
+        gates=[{"name": "no", "kind": "command", "argv": ["false"]}],
+        max_rejections=10,
+        budget={"output_mb": 0.1},
+    )
+    site.up(BRIEFLY)
+    run = site.run(one)
+    assert (run["turns"], run["reason"]) == (2, "it wrote more output than a run may")
+
+
+def test_no_turn_begins_after_the_wall_time_cap(site: Site) -> None:
+    (one,) = site.plan(issue("be judged slowly", budget={"wall_minutes": 0.02}))
+    site.workflow(
+        "touch x$HARNESS_TURN",
+        gates=[{"name": "slow", "kind": "command", "shell": "sleep 1.5; false"}],
+        max_rejections=10,
+    )
+    site.up(BRIEFLY)
+    run = site.run(one)
+    assert (run["turns"], run["reason"]) == (1, "it reached the wall-time cap of a run")
+
+
+def test_the_workflow_caps_the_wait_before_a_retry(site: Site) -> None:
+    (one,) = site.plan(issue("fail"))
+    site.workflow("exit 3", front={"agent": {"max_retry_backoff_ms": 1_500}})
+    site.up(BRIEFLY)
+    assert site.issue(one)["not_before"] - site.runs(one)[0]["ended_at"] == 1_500

@@ -15,11 +15,11 @@ from harnessos import errors, processes
 from harnessos.app import supervising
 from harnessos.app.supervising import Serve
 from harnessos.bridge import Bridge
-from harnessos.dispatch import watching
+from harnessos.dispatch import recovery, watching
 from harnessos.kernel import projects
 from harnessos.kernel.events import Cause
 from harnessos.model.run import OPERATOR, SUPERVISOR
-from harnessos.services.supervisor import POLL_MS, Options, Supervisor
+from harnessos.services.supervisor import Options, Supervisor
 from harnessos.testing import FakeClock
 from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue, site
 from tests.support.waiting import eventually
@@ -77,7 +77,7 @@ def _ticks(site: Site, clock: FakeClock, count: int) -> int:
         supervisor = Supervisor(site.ledger.ground._replace(actor=SUPERVISOR), served, Options(), lambda _: None)
         try:
             for _ in range(count):
-                clock.advance(POLL_MS + 1)
+                clock.advance(30_001)
                 await supervisor.tick(bridge)
                 seen += len(supervisor._runs)
         finally:
@@ -363,25 +363,26 @@ def test_a_run_whose_thread_died_of_a_bug_is_taken_over_and_ended(site: Site, mo
     assert site.worktrees() == []
 
 
-def test_a_ledger_that_is_away_for_a_moment_stops_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_is_away_for_a_moment_stops_nothing_and_each_outage_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (one,) = site.plan(issue("carry on"))
     site.workflow(WORK)
     from harnessos.services import supervisor as module
 
-    real, times = module._renew, []
+    real, times = recovery.orphans, []
 
-    def renew(*given: Any) -> int:
+    def orphans(*given: Any) -> Any:
         times.append(1)
-        if len(times) < 3:
+        if len(times) in (1, 2, 4, 5):
             raise errors.StoreUnavailable("away")
         return real(*given)
 
-    monkeypatch.setattr(module, "_renew", renew)
-    monkeypatch.setattr(module, "RENEW_MS", 0)
+    monkeypatch.setattr(recovery, "orphans", orphans)
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     up = site.up()
     assert up.code == 0
-    assert len(up.named("up.ledger_unavailable")) == 1
+    assert len(up.named("up.ledger_unavailable")) == 2
     assert site.issue(one)["status"] == "done"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,17 @@ def test_refused_leftovers_are_the_agents_next_turn(site: Site) -> None:
     assert "left.txt" in site.kept(site.run(one), "p2")
 
 
+def test_a_leftover_whose_name_is_no_text_is_refused_like_any_other(site: Site) -> None:
+    (one,) = site.plan(issue("leave a file"))
+    site.workflow(
+        f"if test $HARNESS_TURN = 1; then touch \"$(printf 'x\\377y')\"; else git clean -fdq; {WORK}; fi",
+        leftovers="refuse",
+    )
+    assert site.up().named("up.bug") == []
+    assert (site.run(one)["turns"], site.run(one)["outcome"]) == (2, "success")
+    assert "x\\udcffy" in site.evidence(site.run(one))[0]["detail"]
+
+
 def test_an_agent_that_closes_its_session_finished_is_verified_after_it_ended(site: Site) -> None:
     (one,) = site.plan(issue("close it"))
     site.workflow(f"{WORK}; {HARNESS} session close --outcome finished --json > $HARNESS_EVIDENCE_DIR/said; exit 3")
@@ -190,3 +202,52 @@ def test_an_agent_that_hands_its_issue_back_uses_no_attempt_and_is_not_started_a
     assert up.code == 75
     assert [run["outcome"] for run in site.runs(one)] == ["released"]
     assert site.issue(one)["attempts"] == 0
+
+
+_BOUND = "mkdir ignored; printf '#!%s/ignored/sh\\necho ok\\n' \"$PWD\" > ignored/tool; cp /bin/sh ignored/; chmod +x ignored/tool"
+
+
+def test_what_setup_makes_is_made_once_and_works_in_the_next_verification_too(site: Site) -> None:
+    """A virtual environment names its own path, so a checkout's path comes back."""
+    one, two = site.plan(issue("a"), issue("b"))
+    count = site.folder / "setups"
+    site.workflow(
+        WORK,
+        gates=[{"name": "tool", "kind": "command", "argv": ["ignored/tool"]}],
+        checkout={"setup": [f"echo x >> {count}; {_BOUND}"]},
+        front={"agent": {"max_concurrent_agents": 1}},
+    )
+    assert site.up().code == 0
+    assert site.standing(one, two) == [("done", None)] * 2
+    assert count.read_text(encoding="utf-8") == "x\n"
+
+
+def test_verifications_at_once_have_checkouts_of_their_own(site: Site) -> None:
+    one, two = site.plan(issue("a"), issue("b"))
+    places = site.folder / "places"
+    meet = f"pwd >> {places}; while [ $(wc -l < {places}) -lt 2 ]; do sleep 0.05; done"
+    site.workflow(
+        WORK,
+        gates=[{"name": "meet", "kind": "command", "shell": meet}],
+        checkout={"setup": [_BOUND]},
+    )
+    assert site.up().code == 0
+    assert site.standing(one, two) == [("done", None)] * 2
+    below = site.home / "checkouts" / site.key
+    assert sorted(places.read_text(encoding="utf-8").split()) == [str(below / "1"), str(below / "2")]
+    assert [left for left in below.iterdir() if left.is_dir()] == []
+
+
+def test_the_setup_of_a_project_nobody_trusts_does_not_run(site: Site) -> None:
+    site.plan(issue("by hand"))
+    mark = site.folder / "ran"
+    site.workflow("true", checkout={"setup": [f"touch {mark}"]})
+    assert site.call("project", "distrust").code == 0
+    token = site.json("session", "begin")["session"]["token"]
+    (site.root / "made").touch()
+    site.git("add", "made")
+    site.git("commit", "--quiet", "-m", "made")
+    closed = site.json("session", "close", "--session", token, "--outcome", "finished")
+    assert closed["verdict"] == "error"
+    assert "trust" in json.dumps(closed)
+    assert not mark.exists()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harnessos.dispatch import watching
+from harnessos.dispatch import manifest, watching
 from tests.support.json_schema import conforms
 from tests.support.python import ROOT
 from tests.support.supervised import UNTIL_IDLE, WORK, Site, issue, site
@@ -305,3 +306,95 @@ def test_hooks_of_a_plain_folder_run_in_it(plain: Site) -> None:
     plain.workflow("touch made.txt", gates=[], require_gates=False, front={"hooks": {"before_run": f"pwd > {log}"}})
     assert plain.up().code == 0
     assert log.read_text(encoding="utf-8").strip() == str(plain.root)
+
+
+def test_file_names_that_are_no_text_end_a_run_like_any_other(site: Site) -> None:
+    """In the worktree, where the derived checkpoint names them, and in the run's folder, which the manifest lists."""
+    (one,) = site.plan(issue("name files badly"))
+    site.workflow(
+        'name=$(printf \'x\\377y\'); touch "$name" "$HARNESS_EVIDENCE_DIR/$name"; exit 1', budget={"attempts": 1}
+    )
+    up = site.up(BRIEFLY)
+    assert (up.code, up.named("up.bug")) == (1, [])
+    run = site.run(one)
+    assert (run["live"], run["outcome"], run["reason"]) == (0, "agent_fault", "the agent ended with exit code 1")
+    rows = site.ledger.read(lambda tx: tx.all("checkpoint_of_issue", issue=run["issue_id"], most=10))
+    assert "x\\\\udcffy: uncommitted" in rows[0]["body_json"]
+    assert "x\udcffy" in [file["path"] for file in site.manifest(run)["artifacts"]]
+    assert site.worktrees() == []
+
+
+def test_a_run_whose_work_cannot_be_kept_ends_says_so_and_leaves_its_worktree(site: Site) -> None:
+    (one,) = site.plan(issue("break git"))
+    site.workflow('echo mine > mine.txt; rm -rf "$(git rev-parse --absolute-git-dir)"; exit 1', budget={"attempts": 1})
+    up = site.up(BRIEFLY)
+    assert (up.code, up.named("up.bug")) == (1, [])
+    run = site.run(one)
+    assert run["outcome"] == "agent_fault"
+    assert run["reason"].startswith("the agent ended with exit code 1; not all of it was kept: ")
+    assert "git does not know" in run["reason"]
+    assert (Path(run["worktree"]) / "mine.txt").is_file()
+    assert site.manifest(run)["cleanup"].startswith("kept: git does not know")
+
+
+def test_a_manifest_reads_and_lists_no_more_than_it_may(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's folder is the agent's too."""
+    monkeypatch.setattr(manifest, "MOST_ARTIFACTS", 20)
+    monkeypatch.setattr(manifest, "MOST_HASHED", 100_000)
+    (one,) = site.plan(issue("write much"))
+    site.workflow(
+        "cd $HARNESS_EVIDENCE_DIR; head -c 200000 /dev/zero > a-large; mkdir many; touch many/$(seq -s ' many/' 50); exit 1",
+        budget={"attempts": 1},
+    )
+    site.up(BRIEFLY)
+    found = site.manifest(site.run(one))["artifacts"]
+    assert len(found) == 20
+    assert next(file for file in found if file["path"] == "a-large") == {
+        "path": "a-large",
+        "sha256": None,
+        "size": 200_000,
+    }
+    schema = json.loads((ROOT / "docs" / "schemas" / "manifest.schema.json").read_text(encoding="utf-8"))
+    assert conforms(site.manifest(site.run(one)), schema)
+
+
+def test_a_checkout_that_cannot_be_deleted_takes_nothing_from_the_verdict(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of another user, say; once they can be deleted, the sweep does it."""
+    (one,) = site.plan(issue("be judged"))
+    site.workflow(WORK)
+    refused: list[Path] = []
+    really = shutil.rmtree
+
+    def rmtree(path: Path, **given: Any) -> None:
+        if "checkouts" in Path(path).parts and len(refused) < 2:
+            refused.append(Path(path))
+            raise PermissionError(13, "Permission denied", str(path))
+        really(path, **given)
+
+    monkeypatch.setattr("harnessos.worktrees.removal.shutil.rmtree", rmtree)
+    assert site.up().code == 0
+    assert len(refused) == 2
+    assert site.run(one)["verdict"] == "verified"
+    assert [path for path in site.home.glob("checkouts/*/*") if path.suffix != ".lock"] == []
+
+
+def test_what_a_removal_that_was_cut_short_left_is_deleted_and_one_bad_run_keeps_no_other(site: Site) -> None:
+    one, two = site.plan(issue("a"), issue("b"))
+    site.workflow(WORK)
+    assert site.up().code == 0
+    places = [Path(site.run(name)["worktree"]) for name in (one, two)]
+    half_gone = [path.with_name(f"{path.name}.going") for path in places]
+    half_gone.append(site.home / "checkouts" / site.key / "1.going")
+    for path in half_gone:
+        path.mkdir(parents=True)
+        (path / "left.txt").touch()
+    bad = min(half_gone[:2])
+    unwritable = site.home / "runs" / bad.stem / "manifest.json"
+    unwritable.unlink()
+    unwritable.mkdir()
+    up = site.up()
+    assert up.code == 0
+    assert str(unwritable) in up.named("up.cannot_clean_up")[0]["reason"]
+    assert [path for path in half_gone if path.exists()] == [bad]

@@ -12,6 +12,7 @@ import pytest
 
 from harnessos import worktrees
 from harnessos.errors import DiskLow, GitFailed, MergeConflict, Refused, WorktreeProblem
+from harnessos.model.words import is_sayable
 from harnessos.processes import EndedBy
 from harnessos.worktrees import Merge, Repository
 from tests.support.repositories import Place, commit_files, place, quiet_git, user_git
@@ -176,6 +177,15 @@ def test_a_conflict_leaves_nothing_behind(place: Place) -> None:
         place.create(issue="DOCS-3", merges=(one, two))
     assert conflict.value.facts == {"issue": "DOCS-2", "files": ["README"]}
     assert _traces(place) == before
+
+
+def test_a_conflict_in_a_file_whose_name_is_no_utf8_can_be_recorded(place: Place) -> None:
+    one = _accepted(place, "DOCS-1", {"x\udcff": "first\n"})
+    two = _accepted(place, "DOCS-2", {"x\udcff": "second\n"})
+    with pytest.raises(MergeConflict) as conflict:
+        place.create(issue="DOCS-3", merges=(one, two))
+    assert conflict.value.facts["files"] == ["x\\udcff"]
+    assert is_sayable(conflict.value.message)
 
 
 @pytest.mark.parametrize("branch", ["harness", "harness/DOCS-1"])

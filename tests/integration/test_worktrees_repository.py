@@ -11,6 +11,7 @@ import pytest
 from harnessos import worktrees
 from harnessos.discovery import find_common_dir
 from harnessos.errors import GitFailed, GitMissing, NoCommits, NotARepository
+from harnessos.worktrees.git import git
 from tests.support.python import run_python
 from tests.support.repositories import Place, commit_files, make_repository, place, quiet_git, user_git
 
@@ -115,6 +116,25 @@ def test_variables_that_point_git_elsewhere_have_no_say(
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert worktrees.open_repository(place.main) == place.repo
+
+
+def test_a_program_that_the_repository_s_configuration_names_finds_no_secret(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Agents write that configuration; git starts the filter when the harness looks at or adds a file."""
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    monkeypatch.setenv("HARNESS_STORE", "postgresql://me:hunter2@h/x")
+    seen = tmp_path / "seen"
+    filter_program = tmp_path / "filter"
+    filter_program.write_text(f"#!/bin/sh\nenv > {seen}\ncat\n", encoding="utf-8")
+    filter_program.chmod(0o755)
+    user_git(place.main, "config", "filter.evil.clean", str(filter_program))
+    (place.main / ".gitattributes").write_text("* filter=evil\n", encoding="utf-8")
+    (place.main / "new").write_text("x\n", encoding="utf-8")
+    git(place.main, "add", "--all", writes=True)
+    found = seen.read_text(encoding="utf-8")
+    assert "PATH=" in found, "the filter ran"
+    assert "hunter2" not in found
 
 
 def test_a_detached_head_has_no_branch(place: Place) -> None:

@@ -205,6 +205,9 @@ class Walk:
         if self.model.paused:
             assert got == Nothing("campaign_paused:default")
             return
+        if standing.parked:
+            assert isinstance(got, Nothing), got
+            return
         assert isinstance(got, Claimed), got
         self.model.take(standing, request.token_hash, request.ttl_ms)
 

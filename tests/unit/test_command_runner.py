@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Outcome
+from harnessos.model.words import is_sayable
 from harnessos.runners import command
 
 NOW = 1_800_000_000_000
@@ -81,3 +82,13 @@ def test_a_recorded_exit_is_read_back(files: command.TurnFiles) -> None:
     assert command.recorded_exit(files) is None
     command.record_exit(files, 0)
     assert command.recorded_exit(files) == 0
+
+
+@pytest.mark.parametrize("code", [1, 75])
+@pytest.mark.parametrize("text", ["no\ud800", "no\0"])
+def test_what_an_agent_says_can_be_kept_by_every_ledger(files: command.TurnFiles, code: int, text: str) -> None:
+    files.outcome.write_text(json.dumps({"reason": text, "reset_at": NOW + 1}), encoding="utf-8")
+    ended = command.report(code, files, NOW, "run-1").ended
+    assert ended is not None
+    assert is_sayable(ended.reason)
+    assert "no\\" in ended.reason, "written out, not dropped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,24 @@ def test_a_repository_inside_a_registered_folder_is_not_part_of_it(tmp_path: Pat
 def test_the_environment_of_a_run_names_its_project(tmp_path: Path) -> None:
     _register(tmp_path)
     assert settings.load(None, {"HARNESS_PROJECT": "OTHER"}, tmp_path).project_key == "OTHER"
+
+
+def test_a_registration_that_another_user_planted_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In /tmp anybody may make a `.harness`; it must not name the ledger of all who work below."""
+    registration = _register(tmp_path)
+    (tmp_path / "below").mkdir()
+    _register(tmp_path / "below", "PLANTED")
+    planted = tmp_path / "below" / FOLDER_FILE
+    if os.geteuid() == 0:
+        os.chown(planted, 12345, -1)
+        assert settings.find_registration(tmp_path / "below") == registration, "the next one above counts"
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert settings.load(None, {}, tmp_path / "below").project_key == "PLANTED", "it is his own"
+        planted.unlink()
+        assert settings.find_registration(tmp_path / "below") == registration, "root may register for others"
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert settings.find_registration(tmp_path / "below") is None
 
 
 def test_a_moved_and_a_copied_folder_are_told_apart(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
+from harnessos.app import interpreters
 from harnessos.inspector import health
 from harnessos.inspector.health import ERROR, WARNING, Check, Finding
 from harnessos.settings import default_store, without_password
@@ -40,6 +41,7 @@ def checks(harness: Harness, *, replay: bool) -> Iterator[Check]:
     yield _git(projects)
     yield _worktrees(harness, projects)
     yield _stray_folders(harness)
+    yield interpreters.examine(harness, projects)
 
 
 def facts(harness: Harness) -> list[Fact]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate
 from harnessos import errors
 from harnessos.model.digest import sha256_hex
 from harnessos.model.run import Actor
+from harnessos.model.words import is_sayable, sayable
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.settings import Settings, load
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
     from harnessos.kernel.events import Cause
     from harnessos.store.transaction import P, Row, Store, T, Transaction
+
+_WORDS = ("HARNESS_HOME", "HARNESS_STORE", "HARNESS_PROJECT", "HARNESS_RUN_ID")
+"""What of the environment is asked for in the ledger or recorded there. (Of a token only the hash is.)"""
 
 
 class Harness:
@@ -168,7 +172,12 @@ def actor_of(environ: Mapping[str, str]) -> Actor:
     if run or token:
         # Without a run the token's fingerprint tells sessions apart: an agent may cancel only what it planned itself.
         return Actor("agent", run or fingerprint(token or "")[:12])
-    return Actor("operator", environ.get("USER", ""))
+    return Actor("operator", user_of(environ))
+
+
+def user_of(environ: Mapping[str, str]) -> str:
+    """Return $USER for the record, a name and no right; empty without one."""
+    return sayable(environ.get("USER", ""))
 
 
 def fingerprint(token: str) -> str:
@@ -189,5 +198,8 @@ def harness(
     import os
 
     environ = os.environ if environ is None else environ
+    for name in _WORDS:
+        if not is_sayable(environ.get(name, "")):
+            raise errors.BadUsage(f"{name} is no text in UTF-8: {environ[name]!a}", hint="write it in UTF-8")
     settings = load(store, environ, cwd or Path.cwd())
     return Harness(settings, environ, command, clock=clock, ids=ids)

@@ -42,9 +42,18 @@ def campaign(row: Row) -> dict[str, Any]:
 
 
 def breakers(tx: Transaction, most: int) -> list[dict[str, Any]]:
-    """Return the open breakers, oldest first."""
+    """Return the open breakers: held provider accounts, then issues, oldest first."""
     rows = tx.all("breaker_list", most=most)
-    return [
+    held = [
+        {
+            "scope": f"provider:{row['scope_id']}",
+            "reason": row["reason"],
+            "opened_at": row["created_at"],
+            "reset": f"harness breaker reset provider:{row['scope_id']}",
+        }
+        for row in tx.all("hold_providers", now=tx.now)
+    ]
+    return held + [
         {
             "scope": f"{row['scope_kind']}:{row['identifier'] or row['scope_id']}",
             "reason": row["reason"],

@@ -131,6 +131,11 @@ def reset_breaker(tx: Transaction, identifier: str, cause: Cause) -> Row:
     return operations.retry(tx, identifier, cause)
 
 
+def reset_provider(harness: Harness, name: str) -> None:
+    """Lift the hold on a provider's account, which a quota or an outage set, before it ends by itself."""
+    harness.write(budgets.lift_provider, name, harness.cause)
+
+
 def create_campaign(tx: Transaction, key: str, name: str, objective: str, cause: Cause) -> Row:
     """Create a campaign in a project."""
     return campaigns.create(tx, projects.find(tx, key)["id"], name, objective, {}, cause)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos import errors
-from harnessos.kernel import approvals, planning, settling
+from harnessos.kernel import planning, settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from harnessos.app.harness import Harness
     from harnessos.kernel.planning import Applied
     from harnessos.model.plan import Plan
     from harnessos.store.transaction import Row
+    from harnessos.workflow.values import Workflow
+
+_MOST_TOLD = 5
+"""Of what is refused, this much is said in words; all of it is in the error's `causes`."""
 
 
 def apply_file(
@@ -29,26 +33,56 @@ def apply_file(
 
     plan = read_plan(file, progress)
     row = harness.project(project)
-    _refuse_commands_of_agents(harness, plan)
-    applied = harness.write(planning.apply, row, plan, campaign, harness.cause)
+    _refuse_beyond_agents(harness, row, plan)
+    try:
+        applied = harness.write(planning.apply, row, plan, campaign, harness.cause)
+    except errors.BadPlan as problem:
+        raise _located(problem, file, plan) from problem
     settling.drain(harness.store, row["id"], harness.cause)
     return applied, _warnings(harness, row, plan)
 
 
-def _refuse_commands_of_agents(harness: Harness, plan: Plan) -> None:
-    """Commands come from a person's plan only: an agent's may carry structural gates and pending approvals."""
+def _located(problem: errors.BadPlan, file: Path, plan: Plan) -> errors.BadPlan:
+    """Return what the ledger has against a plan as the reader of the file tells it: file, place, one line a cause."""
+    found = problem.facts.get("causes")
+    listed = [str(cause) for cause in found] if isinstance(found, list) else []
+    causes = listed if listed and all(cause.startswith("issues[") for cause in listed) else [problem.message]
+    told = [f"{file}: {_in_document(cause, plan)}" for cause in causes]
+    count = "one problem" if len(told) == 1 else f"{len(told):,} problems"
+    message = f"the plan has {count}, nothing was written:\n" + "\n".join(told)
+    return errors.BadPlan(message, hint=problem.hint, causes=told, path=str(file))
+
+
+def _in_document(cause: str, plan: Plan) -> str:
+    """Return the cause with `issues[n]`, a position in the whole plan, as the path into the document."""
+    start, bracket, rest = cause.partition("]")
+    number = start.removeprefix("issues[")
+    if not bracket or number == start or not number.isdigit():
+        return cause
+    milestone = plan.issues[int(number)].milestone
+    before = sum(1 for issue in plan.issues[: int(number)] if issue.milestone == milestone)
+    return f"milestones[{milestone}].issues[{before}]{rest}"
+
+
+def _refuse_beyond_agents(harness: Harness, project: Row, plan: Plan) -> None:
+    """An agent's plan brings no commands and no decisions, and no budget above the project's (model.rights)."""
     if harness.actor.kind != "agent":
         return
-    for issue in plan.issues:
-        if any(gate.argv or gate.shell for gate in issue.gates):
-            raise errors.OperatorOnly(
-                f"{issue.task!r} brings a gate that runs a command; only a person's plan may",
-                hint="use a gate declared in WORKFLOW.md, or ask for: `harness plan apply FILE`",
-            )
-        if any(approval["state"] != "pending" for approval in approvals.wanted(issue.metadata)):
-            raise errors.OperatorOnly(
-                f"{issue.task!r} decides an approval; only a person may", hint="leave it `pending`"
-            )
+    from harnessos.model.rights import beyond_an_agent
+
+    found = beyond_an_agent(plan, _declared_budget(harness, project) if any(i.budget for i in plan.issues) else {})
+    if found:
+        raise errors.OperatorOnly(
+            "only a person's plan may do this, nothing was written: " + "; ".join(found[:_MOST_TOLD]),
+            hint="leave it out, or ask for: `harness plan apply FILE`",
+            causes=found,
+        )
+
+
+def _declared_budget(harness: Harness, project: Row) -> Mapping[str, object]:
+    place = harness.place(project)
+    workflow = None if place is None else _workflow(harness, place)
+    return {} if workflow is None else workflow.harness.budget
 
 
 def _warnings(harness: Harness, project: Row, plan: Plan) -> list[str]:
@@ -57,7 +91,8 @@ def _warnings(harness: Harness, project: Row, plan: Plan) -> list[str]:
     if project["kind"] != "git" or not bare or (plan.campaign and plan.campaign.policy and plan.campaign.policy.gates):
         return []
     place = harness.place(project)
-    if place is None or _workflow_has_gates(harness, place):
+    workflow = None if place is None else _workflow(harness, place)
+    if place is None or (workflow is not None and workflow.harness.gates):
         return []
     return [
         (
@@ -67,10 +102,10 @@ def _warnings(harness: Harness, project: Row, plan: Plan) -> list[str]:
     ]
 
 
-def _workflow_has_gates(harness: Harness, place: Path) -> bool:
+def _workflow(harness: Harness, place: Path) -> Workflow | None:
     file = place / "WORKFLOW.md"
     if not file.is_file():
-        return False
+        return None
     from harnessos.workflow.load import load_workflow
 
-    return bool(load_workflow(file, harness.environ, harness.settings.home).harness.gates)
+    return load_workflow(file, harness.environ, harness.settings.home)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos import errors, settings
+from harnessos import errors, processes, settings
 from harnessos.discovery import find_common_dir
 from harnessos.files import atomic_write
 from harnessos.kernel import projects
+from harnessos.model.words import is_sayable
 from harnessos.settings import Registration
 from harnessos.store.upkeep import Ensured, ensure
 
@@ -54,6 +55,7 @@ def look(path: Path) -> Found:
         ) from problem
     if not folder.is_dir():
         raise errors.NotAFile(f"{path} is no folder", hint="name the folder of a repository", path=str(path))
+    _refuse_unsayable("the folder's name", str(folder))
     if find_common_dir(folder) is None and not (folder / ".git").exists():
         return Found(folder, None, None, None)
     from harnessos.worktrees.repository import head, open_repository, root_commit
@@ -66,7 +68,13 @@ def look(path: Path) -> Found:
             hint="`git switch BRANCH` in it, then init again",
             path=str(repo.root),
         )
+    _refuse_unsayable("the branch's name", branch)
     return Found(repo.root, repo.common, root_commit(repo), branch)
+
+
+def _refuse_unsayable(what: str, name: str) -> None:
+    if not is_sayable(name):
+        raise errors.BadUsage(f"{what} is no UTF-8: {name!a}", hint="the ledger cannot hold it: rename it")
 
 
 def register(harness: Harness, found: Found, key: str, name: str | None, *, force: bool = False) -> Registered:
@@ -138,7 +146,7 @@ def _write(tx: Transaction, wanted: _Wanted) -> tuple[Row, str, bool]:
         projects.relocate(tx, project, wanted.machine, str(earlier.path), str(found.root), cause)
     projects.locate(tx, project, wanted.machine, str(found.root), cause)
     if cause.actor.kind == "operator" and not _trusted(tx, project, wanted):
-        projects.trust(tx, project, wanted.machine, cause.actor.name or "operator", cause)
+        projects.trust(tx, project, wanted.machine, processes.user_name(), cause)
     return project, str(ledger["id"]), created
 
 

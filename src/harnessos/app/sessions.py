@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
+from harnessos.app.harness import user_of
 from harnessos.dispatch import place as places
 from harnessos.dispatch import sessions
 from harnessos.kernel import budgets, runs
@@ -59,7 +60,7 @@ def begin(harness: Harness, wish: Wish) -> dict[str, Any]:
     project = harness.store.read(_project, harness.key(wish.project))
     request = sessions.BeginRequest(
         project,
-        wish.agent or harness.environ.get("USER") or "agent",
+        wish.agent or user_of(harness.environ) or "agent",
         issue=wish.issue,
         worktree=wish.worktree,
         host=wish.host,

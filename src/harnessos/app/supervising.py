@@ -159,7 +159,8 @@ def line(event: Mapping[str, object]) -> str:
     facts = dict(data) if isinstance(data, Mapping) else {k: v for k, v in event.items() if k not in ("event", "at")}
     facts.pop("set", None)
     shown = " ".join(f"{name}={_short(value)}" for name, value in facts.items() if value not in (None, "", [], {}))
-    return f"{str(event.get('at', ''))[11:19]} {event.get('issue') or event.get('project') or ''} {event['event']} {shown}".rstrip()
+    words = (str(event.get("at", ""))[11:19], event.get("issue") or event.get("project"), event["event"], shown)
+    return " ".join(str(word) for word in words if word)
 
 
 def _short(value: object) -> str:

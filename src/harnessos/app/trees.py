@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 GIGABYTE = 1024**3
+MOST_GB = 1 << 20
 _FIELDS = ("id", "phase", "live", "outcome", "verdict", "salvage_ref", "ended_at")
 
 
@@ -77,13 +78,13 @@ def collect(harness: Harness, here: Place, cap_gb: float, *, dry_run: bool) -> l
 
     Nothing is removed before its work is kept in git.
     """
-    if cap_gb < 0:
-        raise errors.BadUsage("--cap-gb cannot be negative")
+    if not 0 <= cap_gb < MOST_GB:
+        raise errors.BadUsage(f"--cap-gb {cap_gb:g} is no size", hint="a number of gigabytes; 0 keeps none")
     trees = {tree.run["id"]: tree for tree in listed(harness, here)}
     planned = plan_gc([_entry(tree) for tree in trees.values()], int(cap_gb * GIGABYTE))
     if dry_run:
         return [(removal, False) for removal in planned]
-    return [(removal, working.clear(harness.ground, here, trees[removal.entry.run].run)) for removal in planned]
+    return [(removal, not working.clear(harness.ground, here, trees[removal.entry.run].run)) for removal in planned]
 
 
 def _entry(tree: Tree) -> Entry:

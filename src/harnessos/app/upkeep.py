@@ -30,16 +30,14 @@ def backup(harness: Harness, target: Path) -> None:
     stores.backup(harness.settings.store_url, target)
 
 
-def restore(harness: Harness, saved: Path, *, replace: bool) -> Path | None:
+def restore(harness: Harness, saved: Path, *, replace: bool, force: bool = False) -> Path | None:
     """Put a backup in the ledger's place; return where the former ledger was put, None when there was none."""
     path = sqlite_path(harness.settings.store_url)
     keep = None
-    if path is not None and path.exists():
-        if not replace:
-            raise errors.Refused(f"{path} exists already", hint="--replace puts it aside first; nothing is deleted")
+    if path is not None and replace:
         keep = path.with_name(f"{path.name}.before-restore-{harness.clock.now()}")
-    stores.restore(saved, harness.settings.store_url, keep=keep)
-    return keep
+    was_there = stores.restore(saved, harness.settings.store_url, keep=keep, force=force)
+    return keep if was_there else None
 
 
 def export(harness: Harness, target: Path) -> int:

@@ -61,6 +61,7 @@ PROJECT_KEY = arg("project", metavar="KEY", nargs="?", help="the project; else t
 CAMPAIGN = arg("--campaign", metavar="NAME", help="the campaign; else the plan's own, else `default`")
 FILE = arg("file", metavar="FILE", help="a YAML, JSON or TOML document")
 ISSUE = arg("issue", metavar="ISSUE", help="an identifier, such as DOCS-42")
+BREAKER = arg("issue", metavar="ISSUE|provider:NAME", help="as `harness breaker list` shows it")
 REASON = arg("--reason", metavar="TEXT", default="", help="why; it is recorded")
 NOTE = arg("--note", metavar="TEXT", default="", help="a sentence that is recorded")
 SESSION = arg(

@@ -65,6 +65,7 @@ def _answered(words: list[str]) -> int:
 def _run(words: list[str]) -> int:
     from harnessos.cli.table import find
 
+    _refuse_unsayable(words)
     command, rest = find(words)
     if command is None:
         return _noun(words)
@@ -76,6 +77,17 @@ def _run(words: list[str]) -> int:
 
         args = parser_of(command).parse_args(rest)
     return _call(command, args)
+
+
+def _refuse_unsayable(words: list[str]) -> None:
+    """Refuse what no ledger could hold. A path with such a name is refused as well: it would be recorded."""
+    from harnessos.model.words import is_sayable
+
+    for word in words:
+        if not is_sayable(word):
+            from harnessos.errors import BadUsage
+
+            raise BadUsage(f"{word!a} is no text in UTF-8", hint="write it in UTF-8, without a NUL character")
 
 
 def _about(words: list[str]) -> int:

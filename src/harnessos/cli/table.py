@@ -6,6 +6,7 @@ A new command is one line here and a function `handler(call: Call) -> int | None
 from __future__ import annotations
 
 from harnessos.cli.arguments import (
+    BREAKER,
     CAMPAIGN,
     CAMPAIGN_NAME,
     CLOSE,
@@ -262,7 +263,7 @@ TABLE: tuple[Command, ...] = (
         ),
     ),
     Command("breaker list", "breaker:list_all", "list the open breakers", (LIMIT,)),
-    Command("breaker reset", "breaker:reset", "close the breaker of an issue; it is tried again", (ISSUE,)),
+    Command("breaker reset", "breaker:reset", "close the breaker of an issue, or lift a provider's hold", (BREAKER,)),
     Command("attention list", "attention:list_all", "list what waits for a person", (PROJECT, LIMIT, CURSOR)),
     Command(
         "attention resolve",
@@ -317,6 +318,7 @@ TABLE: tuple[Command, ...] = (
         (
             arg("file", metavar="FILE", help="a backup"),
             flag("--replace", "there is a ledger already: put it aside, beside the new one"),
+            FORCE,
         ),
     ),
     Command(

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors, worktrees
-from harnessos.dispatch import derived, folder, manifest, prompting, settlement, verification, working
+from harnessos.dispatch import folder, leaving, manifest, prompting, settlement, verification, working
 from harnessos.dispatch.hooking import Hooks
-from harnessos.dispatch.leaving import leave
-from harnessos.dispatch.turn import Agent, Turn, stopped
+from harnessos.dispatch.turn import Agent, Turn, ledger_now, stopped
 from harnessos.dispatch.watching import Control, Standing
 from harnessos.files import private_folder
 from harnessos.kernel import runs
@@ -166,7 +165,7 @@ class Attempt:
         if standing.lost:
             runs.lost(self._lease)
         if standing.stop_reason:
-            return stopped(standing.stop_reason, self._ground.clock.now())
+            return stopped(standing.stop_reason, ledger_now(self._ground))
         return Ended(Outcome.RELEASED, "the supervisor was stopped while it verified")
 
     def _leftovers(self, run: Row, issue: Row) -> list[str]:
@@ -191,16 +190,10 @@ class Attempt:
 
     def _finish(self, end: Ended) -> None:
         run, _ = self._rows()
-        derived.record(self._ground, self._lease, run, end, self._cause)
-        if not self._place.is_git:
-            folder.keep(self._ground, self._place, run["id"])
-        kept = working.keep(self._ground, self._place, run)
-        settlement.finish(self._ground, self._lease, end, self._cause, self._closing(kept))
+        leaving.end(self._ground, self._place, run, end, self._cause, self._closing(None))
 
     def _closing(self, kept: str | None) -> Closing:
-        return Closing(
-            budget=self._place.budget, usd=self._usd, tokens=self._tokens, provider=self._provider, salvage_ref=kept
-        )
+        return Closing(usd=self._usd, tokens=self._tokens, provider=self._provider, salvage_ref=kept)
 
     def _fault(self, problem: BaseException) -> None:
         """End the run as the harness's fault, unless it is over already."""
@@ -210,9 +203,6 @@ class Attempt:
             self._finish(end)
         except errors.LeaseLost:
             return
-        except errors.ToolProblem:
-            # Its work cannot be read as it lies there; the run ends all the same, and the worktree stays for a person.
-            settlement.finish(self._ground, self._lease, end, self._cause, self._closing(None))
 
     def clean_up(self) -> None:
         """Nothing of the run is left running or checked out; its manifest says so."""
@@ -222,7 +212,7 @@ class Attempt:
             return
         if run["turns"] or run["worktree"]:
             self._leave(self._folder(run))
-        leave(self._ground, self._place, run)
+        leaving.leave(self._ground, self._place, run)
 
     def _leave(self, place: Path) -> None:
         if place.is_dir():

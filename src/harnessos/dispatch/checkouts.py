@@ -1,14 +1,20 @@
-"""The clean checkout gates run in: exactly the commit, made ready once per cache key, put back between gates."""
+"""The clean checkout gates run in: exactly the commit, made ready once per cache key, put back between gates.
+
+Its folder is `checkouts/<KEY>/<n>`, n the smallest that nobody uses: what setup makes often holds its own path (a
+virtual environment does), so the paths come back, and what is kept of a setup is used at its own path only.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from harnessos import processes, worktrees
-from harnessos.errors import GateProblem
+from harnessos import errors, processes, worktrees
+from harnessos.errors import Busy, GateProblem
 from harnessos.files import FileLock, private_folder
 from harnessos.worktrees.git import git, names
 
@@ -32,7 +38,9 @@ class CleanCheckout:
         self._repo = place.repo
         self._place = place
         self._rules = place.workflow.harness.checkout if place.workflow else None
-        self._folder = ground.home / "checkouts" / f"{run_id}-{commit[:12]}-{ground.ids.token()[3:9]}"
+        self._places = _places(ground, place)
+        self._folder = self._places
+        self._taken: FileLock | None = None
         self._cache = ground.home / "cache" / place.project["key"]
         self._commit = commit
         self._env = env
@@ -42,13 +50,31 @@ class CleanCheckout:
         self._checkout: worktrees.Checkout | None = None
 
     def __enter__(self) -> CleanCheckout:
-        self._checkout = worktrees.clean_checkout(self._repo, self._commit, self._folder)
+        self._take()
         try:
+            self._checkout = worktrees.clean_checkout(self._repo, self._commit, self._folder)
             self._prepare()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _take(self) -> None:
+        """Take the first free place; what a killed verifier left lies in its way until `remove_stale` has looked."""
+        private_folder(self._places)
+        for number in itertools.count(1):
+            folder = self._places / str(number)
+            lock = FileLock(_lock_of(folder), timeout=0)
+            try:
+                lock.__enter__()
+            except Busy:
+                continue
+            if folder.exists():
+                lock.__exit__(None, None, None)
+                continue
+            _lock_of(folder).write_text(self._run_id, encoding="utf-8")
+            self._folder, self._taken = folder, lock
+            return
 
     @property
     def path(self) -> Path:
@@ -58,6 +84,11 @@ class CleanCheckout:
     def _prepare(self) -> None:
         if self._rules is None or not (self._rules.setup or self._rules.include):
             return
+        if self._rules.setup and not self._place.trusted:
+            key = self._place.project["key"]
+            raise GateProblem(
+                f"this project is not trusted here, so its checkout is not set up: harness project trust {key}"
+            )
         worktrees.copy_paths(self._place.root, self._rules.include, self._folder)
         if not self._rules.setup:
             return
@@ -70,9 +101,9 @@ class CleanCheckout:
         _copy_into(kept, self._folder)
 
     def _key(self) -> str:
-        """Name the prepared state by the setup commands and the content of the lock files at this commit."""
+        """Name the prepared state by its path, the setup commands and the content of the lock files at this commit."""
         assert self._rules is not None
-        digest = hashlib.sha256("\0".join(self._rules.setup).encode())
+        digest = hashlib.sha256("\0".join((str(self._folder), *self._rules.setup)).encode())
         for name in self._rules.cache_key:
             file = self._folder / name
             digest.update(name.encode() + b"\0" + (file.read_bytes() if file.is_file() else b"") + b"\0")
@@ -117,8 +148,23 @@ class CleanCheckout:
         git(self._folder, "clean", "-fdq", writes=True)
 
     def __exit__(self, *_: object) -> None:
-        if self._checkout is not None:
-            worktrees.remove_checkout(self._repo, self._checkout)
+        try:
+            if self._checkout is not None:
+                # What the gates saw stands, whatever they left that cannot be deleted; the sweep tries again and tells.
+                with suppress(errors.ToolProblem, errors.TryAgain, OSError):
+                    worktrees.remove_checkout(self._repo, self._checkout)
+        finally:
+            if self._taken is not None:
+                self._taken.__exit__(None, None, None)
+
+
+def _places(ground: Ground, place: Place) -> Path:
+    return ground.home / "checkouts" / str(place.project["key"])
+
+
+def _lock_of(folder: Path) -> Path:
+    """Return the lock on a place, which also names the run that took it last."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def _copy_into(kept: Path, folder: Path) -> None:
@@ -136,13 +182,29 @@ def _copy(source: Path, target: Path) -> None:
 
 def remove_stale(ground: Ground, place: Place, alive: Callable[[str], bool]) -> None:
     """Remove clean checkouts that a killed verifier left behind; `alive` says whether a run is still live."""
-    folder = ground.home / "checkouts"
+    folder = _places(ground, place)
     if not place.is_git or not folder.is_dir():
         return
     with worktrees.serialised(place.repo):
         # git fails when it lists while another worktree is taken away.
         found = worktrees.list_worktrees(place.repo)
-    for listed in found:
-        inside = listed.path.parent == folder.resolve()
-        if inside and listed.branch is None and not alive(listed.path.name.rsplit("-", 2)[0]):
-            worktrees.remove_checkout(place.repo, worktrees.Checkout(listed.path, listed.commit))
+    here = folder.resolve()
+    left = {listed.path for listed in found if listed.path.parent == here}
+    # Where a removal was cut short, git may know nothing of it any more.
+    left.update(gone.with_name(gone.name.removesuffix(worktrees.GOING)) for gone in here.glob(f"*{worktrees.GOING}"))
+    problems = [_remove_stale(place, path, alive) for path in sorted(left) if path.name.isdigit()]
+    for problem in filter(None, problems):
+        raise problem
+
+
+def _remove_stale(place: Place, left: Path, alive: Callable[[str], bool]) -> errors.ToolProblem | None:
+    lock = _lock_of(left)
+    try:
+        with FileLock(lock, timeout=0):
+            if not alive(lock.read_text(encoding="utf-8")):
+                worktrees.dismantle(place.repo, left)
+    except Busy:
+        return None  # a verifier is at work in it
+    except errors.ToolProblem as problem:
+        return problem  # the others are removed all the same
+    return None

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, worktrees
+from harnessos.dispatch import leaving, settlement, verification, working
 from harnessos.dispatch import place as places
-from harnessos.dispatch import settlement, verification, working
-from harnessos.dispatch.leaving import leave
 from harnessos.dispatch.renewing import Renewing
 from harnessos.dispatch.sessions import find_run
 from harnessos.kernel import runs
@@ -62,11 +61,12 @@ def close(
         end = Ended(Outcome.RELEASED if outcome == "released" else fault, reason)
         if run["supervised"]:
             return _ask(ground, lease, run, f"{end.outcome.value}:{reason}", None, cause)
-        place = _place_of(ground, run)
-        issue = settlement.finish(ground, lease, end, cause, Closing(salvage_ref=_keep(ground, place, run)))
+        # Giving up needs no gates, so a WORKFLOW.md that is not valid does not prevent it.
+        place = _place_of(ground, run, load=False)
+        issue = leaving.end(ground, place, run, end, cause)
         after = find_run(ground, token)
         # Where the caller still stands in its worktree, a later sweep removes it.
-        leave(ground, place, after)
+        leaving.leave(ground, place, after)
         return Closed(None, "ended", reason, issue, after)
     place = _place_of(ground, run)
     subject = _subject(place, run, commit, checkout)
@@ -87,8 +87,8 @@ def _issue(tx: Transaction, issue_id: str) -> Row:
     return row
 
 
-def _place_of(ground: Ground, run: Row) -> Place:
-    return places.find(ground, ground.store.read(_project, run["project_id"]))
+def _place_of(ground: Ground, run: Row, *, load: bool = True) -> Place:
+    return places.find(ground, ground.store.read(_project, run["project_id"]), load=load)
 
 
 def _project(tx: Transaction, project_id: str) -> Row:
@@ -145,12 +145,12 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
         if judged is None:
             runs.lost(lease)
         accepted = judged.decision.verdict is Verdict.VERIFIED
-        closing = Closing(budget=place.budget, salvage_ref=None if accepted else _keep(ground, place, run))
+        closing = Closing(salvage_ref=None if accepted else _keep(ground, place, run))
         settled = settlement.settle(ground, judged, cause, closing)
     after = ground.store.read(_run, run["id"])
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)
     if not after["live"]:
-        leave(ground, place, after)
+        leaving.leave(ground, place, after)
     return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
 
 

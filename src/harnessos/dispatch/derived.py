@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harnessos import worktrees
 from harnessos.kernel import runs
 from harnessos.model.checkpoint import body
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
@@ -30,7 +31,7 @@ def of(run: Row, end: Ended) -> runs.Progress:
     """Return the checkpoint that a worktree shows."""
     state = worktrees.status(Path(run["worktree"]))
     touched = [*state.staged, *state.unstaged, *state.untracked]
-    files = [f"{path}: uncommitted when the run ended" for path in touched[:MOST_PATHS]]
+    files = [f"{sayable(path)}: uncommitted when the run ended" for path in touched[:MOST_PATHS]]
     summary = (
         f"{len(touched)} uncommitted paths; HEAD is {state.head.commit[:12]} (base {str(run['base_commit'])[:12]})"
     )
@@ -38,6 +39,6 @@ def of(run: Row, end: Ended) -> runs.Progress:
         f"Derived: the run ended as {end.outcome.value}",
         summary,
         "Look at the worktree's state, it was restored, and go on.",
-        body({"files": files, "failed": [end.reason] if end.reason else []}),
+        body({"files": files, "failed": [sayable(end.reason)] if end.reason else []}),
         derived=True,
     )

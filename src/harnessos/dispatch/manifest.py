@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos.files import atomic_write, private_folder, sha256_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
@@ -20,7 +23,9 @@ NAME = "manifest.json"
 LIVE = "kept while the run is live"
 GOING = "being removed"
 REMOVED = "removed"
-KEPT = "kept: a process still works in it"
+MOST_ARTIFACTS = 1000
+MOST_HASHED = 512 * 1024 * 1024
+"""Bytes that are read for the hashes of one manifest: the folder is the agent's too."""
 
 
 def write(ground: Ground, place: Place, run_id: str, cleanup: str) -> Path:
@@ -51,7 +56,7 @@ def write(ground: Ground, place: Place, run_id: str, cleanup: str) -> Path:
         "salvage_ref": run["salvage_ref"],
         "cleanup": cleanup,
     }
-    atomic_write(folder / NAME, json.dumps(document, indent=2, ensure_ascii=False).encode(), 0o600)
+    atomic_write(folder / NAME, json.dumps(document, indent=2).encode(), 0o600)
     return folder / NAME
 
 
@@ -89,10 +94,33 @@ def _gate(row: Row) -> dict[str, object]:
 
 
 def _artifacts(folder: Path) -> list[dict[str, object]]:
-    """List what the run's folder holds, with hashes; the manifest itself is left out."""
+    """List what the run's folder holds, with hashes; the manifest itself is left out.
+
+    A file has no hash when it cannot be read, or when the files before it were too large together.
+    """
     found: list[dict[str, object]] = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and path.name != NAME:
-            digest, size = sha256_file(path)
-            found.append({"path": path.relative_to(folder).as_posix(), "sha256": digest, "size": size})
+    left = MOST_HASHED
+    for path in islice(_files(folder), MOST_ARTIFACTS):
+        name = path.relative_to(folder).as_posix()
+        digest: str | None = None
+        try:
+            size = path.stat().st_size
+            if size <= left:
+                digest, size = sha256_file(path)
+                left -= size
+        except FileNotFoundError:
+            continue
+        except OSError:
+            size = 0
+        found.append({"path": name, "sha256": digest, "size": size})
     return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Walk the regular files below a folder by name, without reading ahead of who asks."""
+    for parent, below, names in os.walk(folder):
+        below.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink() and name != NAME:
+                yield path

@@ -7,10 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos import errors
+from harnessos import errors, processes
 from harnessos.discovery import branch_tip
 from harnessos.dispatch.declared import NOTHING, Declared, of, read
 from harnessos.model.gate import Gate, parse_gate
+from harnessos.model.outcome import BACKOFF_MOST_MS
 from harnessos.model.policy import from_document
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WORKFLOW = "WORKFLOW.md"
 class Place(NamedTuple):
     """A project on this machine; `workflow` is None without a WORKFLOW.md, or where only `kept` was asked for.
 
-    `trusted` says that a person lets commands of its workflow and plans run here.
+    `trusted` says that the user of this process lets commands of its workflow and plans run here.
     """
 
     project: Row
@@ -60,6 +61,11 @@ class Place(NamedTuple):
     def tip(self) -> str | None:
         """The commit the target branch is at, read without a git process; None for a plain folder or a rare layout."""
         return branch_tip(self.root / ".git", self.target) if self.is_git else None
+
+    @property
+    def most_backoff_ms(self) -> int:
+        """The longest wait before a retry (SYM-8.4-03)."""
+        return self.workflow.agent.max_retry_backoff_ms if self.workflow is not None else BACKOFF_MOST_MS
 
     @property
     def budget(self) -> str:
@@ -106,7 +112,8 @@ def _locate(ground: Ground, project: Row) -> Place:
             f"project {project['key']} does not lie on this machine{where}",
             hint=f"`harness init PATH --key {project['key']}` in its checkout",
         )
-    return Place(project, Path(row["path"]), None, row["trusted_at"] is not None)
+    # A person trusts for himself: on a shared machine nobody's agents run by what another has looked at.
+    return Place(project, Path(row["path"]), None, row["trusted_by"] == processes.user_name())
 
 
 @lru_cache(maxsize=64)

@@ -6,32 +6,37 @@ Level-triggered: every pass looks again until nothing is left, so a pass that it
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harnessos import errors, processes, worktrees
-from harnessos.dispatch import checkouts, derived, folder, settlement, working
+from harnessos.dispatch import checkouts, settlement, working
 from harnessos.dispatch.attempt import Attempt
-from harnessos.dispatch.leaving import leave
+from harnessos.dispatch.leaving import end, leave
 from harnessos.dispatch.sessions import hashed
 from harnessos.files import safe_name
 from harnessos.kernel import intents, runs
 from harnessos.kernel.claims import Claimed
-from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR, Lease
+from harnessos.model.words import sayable
 from harnessos.runners import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
     from harnessos.dispatch.watching import Control
     from harnessos.store.transaction import Row, Transaction
 
+Found = TypeVar("Found")
+
 _GRACE_S = 2.0
+_MOST_TOLD = 3
+_MOST_REPAIRED = 50
 REASON = "its supervisor died"
 
 
@@ -39,12 +44,12 @@ def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
     """Return live supervised runs of this machine that nobody drives: their supervisor is known to be dead, or it is
     this process and the run's thread (`mine` names those that work) ended without ending the run.
     """
-    held = ground.store.read(_held, ground.machine.machine_id)
-    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.machine) or _dead(run))]
+    held, now = ground.store.read(_held, ground.machine.machine_id)
+    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.machine) or _dead(run, now))]
 
 
-def _held(tx: Transaction, machine_id: str) -> list[Row]:
-    return tx.all("run_held_by_machine", machine_id=machine_id)
+def _held(tx: Transaction, machine_id: str) -> tuple[list[Row], int]:
+    return tx.all("run_held_by_machine", machine_id=machine_id), tx.now
 
 
 def _holder(run: Row) -> processes.Identity:
@@ -55,31 +60,48 @@ def _is_held_by(run: Row, process: processes.Identity) -> bool:
     return _holder(run) == process
 
 
-def _dead(run: Row) -> bool:
-    return processes.is_alive(_holder(run)) is False
+def _dead(run: Row, now: int) -> bool:
+    """Return whether the watcher of a live run is dead; `now` is the ledger's.
+
+    Another boot alone proves nothing: cloned machines have one machine id. Whoever renews its lease is alive.
+    """
+    if processes.is_alive(_holder(run)) is not False:
+        return False
+    return _same_boot(run) or bool(run["expires_at"] <= now)
+
+
+def _same_boot(run: Row) -> bool:
+    return str(run["boot_id"]).partition("+")[0] == processes.boot_id().partition("+")[0]
 
 
 def take_over(
     ground: Ground, place: Place, run: Row, control: Control, provider: str = "", *, may_resume: bool = True
 ) -> Callable[[], None] | None:
-    """Kill what is left of an orphan and take its lease over under the same epoch.
+    """Take an orphan's lease over under the same epoch, then kill what is left of it: only whose run it is may do that.
 
     Return what is to be done with it: verification when its agent had asked for the verdict, else its end as `lost`.
     None when somebody else was faster. Without `may_resume` nothing is verified.
     """
+    token = ground.ids.token()
+    if not ground.store.write(_adopt, run, ground, token):
+        return None
+    lease = runs.lease_of(run)
+    # Read again: its agent went on until now, and may have asked for the verdict since.
+    adopted, issue, slot = ground.store.read(_rows, lease)
+    _kill(adopted)
+    with suppress(errors.ToolProblem, errors.TryAgain, OSError):
+        # The sweep tries again; a finished run is not lost for want of tidiness.
+        checkouts.remove_stale(ground, place, lambda run_id: run_id != run["id"])
+    if may_resume and place.workflow is not None and had_asked(ground, place, adopted):
+        return Attempt(ground, place, Claimed(lease, issue, adopted, slot), token, control, provider).resume
+    return lambda: _lose(ground, place, adopted)
+
+
+def _kill(run: Row) -> None:
     agent = None
     if run["agent_pid"] is not None:
         agent = processes.Identity(run["agent_machine"], run["agent_boot"], run["agent_pid"], run["agent_started"])
     processes.kill_run(run["id"], grace=_GRACE_S, group=agent)
-    token = ground.ids.token()
-    if not ground.store.write(_adopt, run, ground, token):
-        return None
-    checkouts.remove_stale(ground, place, lambda run_id: run_id != run["id"])
-    lease = runs.lease_of(run)
-    if may_resume and place.workflow is not None and had_asked(ground, place, run):
-        adopted, issue, slot = ground.store.read(_rows, lease)
-        return Attempt(ground, place, Claimed(lease, issue, adopted, slot), token, control, provider).resume
-    return lambda: _lose(ground, place, run, lease)
 
 
 def _adopt(tx: Transaction, run: Row, ground: Ground, token: str) -> bool:
@@ -123,16 +145,11 @@ def had_asked(ground: Ground, place: Place, run: Row) -> bool:
     return run["turns"] > 0 and command.recorded_exit(files) == 0
 
 
-def _lose(ground: Ground, place: Place, run: Row, lease: Lease) -> None:
+def _lose(ground: Ground, place: Place, run: Row) -> None:
     """End the run as lost, its work kept. A mere commit is salvaged, never taken for a result."""
-    cause = Cause(SUPERVISOR, "recover", lease.run_id, lease.epoch)
-    end = Ended(Outcome.LOST, REASON)
+    cause = Cause(SUPERVISOR, "recover", run["id"], run["epoch"])
     try:
-        derived.record(ground, lease, run, end, cause)
-        if not place.is_git:
-            folder.keep(ground, place, run["id"])
-        kept = working.keep(ground, place, run)
-        settlement.finish(ground, lease, end, cause, Closing(budget=place.budget, salvage_ref=kept))
+        end(ground, place, run, Ended(Outcome.LOST, REASON), cause)
     except errors.LeaseLost:
         return
     leave(ground, place, run)
@@ -141,26 +158,61 @@ def _lose(ground: Ground, place: Place, run: Row, lease: Lease) -> None:
 def sweep(ground: Ground, place: Place) -> None:
     """Clean up after runs that are over: processes with their mark, worktrees, clean checkouts, open intents.
 
-    What another living process has just ended is its own to clean up.
+    What another living process has just ended is its own to clean up. What cannot be cleaned up keeps nothing else
+    from it, and is raised at the end as WorktreeProblem.
     """
-    for run_id, found in processes.marked_runs().items():
-        run = ground.store.read(_run, run_id)
-        ours = (
-            run is not None
-            and run["project_id"] == place.project["id"]
-            and run["machine_id"] == ground.machine.machine_id
-        )
-        if found and ours and run is not None and _is_over(ground, run):
-            processes.kill_run(run_id, grace=_GRACE_S)
-    if not place.is_git:
+    problems: list[str] = []
+    _each(problems, processes.marked_runs(), lambda run_id: _kill_remains(ground, run_id))
+    if place.is_git:
+        root = working.root_of(ground, place) / safe_name(place.project["key"])
+        _each(problems, sorted(root.iterdir()) if root.is_dir() else [], lambda entry: _clear(ground, place, entry))
+        _each(problems, [place], lambda _: checkouts.remove_stale(ground, place, lambda run: _is_live(ground, run)))
+        _each(problems, [place], lambda _: _keep_accepted(ground, place))
+        found = ground.store.read(intents.open_here, ground.machine.machine_id)
+        _each(problems, found, lambda intent: _settle_intent(ground, place, intent))
+    if problems:
+        raise errors.WorktreeProblem("; ".join(problems[:_MOST_TOLD]))
+
+
+def _each(problems: list[str], found: Iterable[Found], work: Callable[[Found], None]) -> None:
+    for one in found:
+        try:
+            work(one)
+        except errors.StoreUnavailable:
+            raise
+        except Exception as problem:  # noqa: BLE001 # told by whoever swept; one run's remains keep no other's
+            problems.append(sayable(str(problem)) or type(problem).__name__)
+
+
+def _kill_remains(ground: Ground, run_id: str) -> None:
+    """End what is left of a run of this machine, of whichever project: somebody elsewhere may have reaped it."""
+    run = ground.store.read(_run, run_id)
+    if run is not None and run["machine_id"] == ground.machine.machine_id and _is_over(ground, run):
+        processes.kill_run(run_id, grace=_GRACE_S)
+
+
+def _clear(ground: Ground, place: Place, entry: Path) -> None:
+    """Remove what is left of the worktree of a run that is over, also where its removal was cut short."""
+    path = entry.with_name(entry.name.removesuffix(worktrees.GOING))
+    run = ground.store.read(_run, path.name)
+    if run is None or not entry.is_dir() or not _is_over(ground, run):
         return
-    root = working.root_of(ground, place) / safe_name(place.project["key"])
-    for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        run = ground.store.read(_run, entry.name)
-        if run is not None and _is_over(ground, run) and entry.is_dir():
-            leave(ground, place, _with_names(ground, run, entry))
-    checkouts.remove_stale(ground, place, lambda run_id: _is_live(ground, run_id))
-    _settle_intents(ground, place)
+    if run["worktree"] is not None or path.is_dir():
+        leave(ground, place, _with_names(ground, run, path))
+    else:
+        worktrees.dismantle(place.repo, path)
+
+
+def _keep_accepted(ground: Ground, place: Place) -> None:
+    """Give finished issues back the ref that keeps their commit, where `approve` died before it made one."""
+    known = worktrees.accepted(place.repo)
+    done = ground.store.read(_accepted, place.project["id"])
+    for issue in [issue for issue in done if issue["identifier"] not in known][:_MOST_REPAIRED]:
+        settlement.keep_accepted(place.repo, issue)
+
+
+def _accepted(tx: Transaction, project_id: str) -> list[Row]:
+    return tx.all("issue_accepted", project=project_id, most=1000)
 
 
 def _is_over(ground: Ground, run: Row) -> bool:
@@ -192,13 +244,12 @@ def _run(tx: Transaction, run_id: str) -> Row | None:
     return tx.one("run_by_id", id=run_id)
 
 
-def _settle_intents(ground: Ground, place: Place) -> None:
-    for intent in ground.store.read(intents.open_here, ground.machine.machine_id):
-        if intent["project_id"] != place.project["id"]:
-            continue
-        if intent["kind"] == "accept" and place.is_git:
-            issue = ground.store.read(_issue, intent["issue_id"])
-            if issue["accepted_commit"] != intent["target"]:
-                before = json.loads(intent["detail_json"]).get("before")
-                worktrees.retract(place.repo, issue["identifier"], intent["target"], before)
-        ground.store.write(intents.settle, intent["id"], "undone")
+def _settle_intent(ground: Ground, place: Place, intent: Row) -> None:
+    if intent["project_id"] != place.project["id"]:
+        return
+    if intent["kind"] == "accept":
+        issue = ground.store.read(_issue, intent["issue_id"])
+        if issue["accepted_commit"] != intent["target"]:
+            before = json.loads(intent["detail_json"]).get("before")
+            worktrees.retract(place.repo, issue["identifier"], intent["target"], before)
+    ground.store.write(intents.settle, intent["id"], "undone")

@@ -10,6 +10,7 @@ from harnessos.kernel import ending, evidence, intents, runs, settling
 from harnessos.kernel.ending import PLAIN, Closing
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.verdict import Step, Verdict, after_verdict
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
@@ -39,7 +40,9 @@ def settle(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> Se
         rejections=case.run["rejections"],
         max_rejections=case.rules.max_rejections,
     )
-    closing = closing._replace(require_gates=case.rules.require_gates, commit=case.subject)
+    closing = closing._replace(
+        require_gates=case.rules.require_gates, commit=case.subject, most_backoff_ms=case.place.most_backoff_ms
+    )
     match then.step:
         case Step.DONE | Step.BLOCKED:
             return Settled(then.step, _accept(ground, judged, then.step, cause, closing))
@@ -58,6 +61,7 @@ def settle(ground: Ground, judged: Judged, cause: Cause, closing: Closing) -> Se
 
 def finish(ground: Ground, lease: Lease, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """End a run, then go on telling its dependents as far as one call may."""
+    end = end._replace(reason=sayable(end.reason))
     issue = ground.store.write(ending.finish, lease, end, cause, closing)
     settling.drain(ground.store, issue["project_id"], cause)
     return issue

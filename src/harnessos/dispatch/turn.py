@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import processes
 from harnessos.dispatch import prompting
 from harnessos.dispatch.place import Place, rules_of
-from harnessos.dispatch.watching import Control, Limits, Watch, Watched
+from harnessos.dispatch.watching import Control, Limits, Watch, Watched, written
 from harnessos.files import atomic_write
 from harnessos.kernel import budgets, runs
+from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
 from harnessos.model.run import Holder, Lease
 from harnessos.runners import command
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 PORTS_EACH = 100
 FIRST_PORT = 20_000
 _KILL_GRACE_S = 5.0
+_WALL = "it reached the wall-time cap of a run"
+_OUTPUT = "it wrote more output than a run may"
 
 
 class Turn(NamedTuple):
@@ -53,6 +56,7 @@ class Agent:
         self._cause = cause
         self._folder = ground.run_folder(lease.run_id)
         self._child: processes.Child | None = None
+        self._usd = 0
 
     def refused(self, run: Row, issue: Row) -> Ended | None:
         """Return why no further turn may begin, None when one may."""
@@ -60,9 +64,27 @@ class Agent:
         most = min(filter(None, (limits.turns, self._workflow.agent.max_turns)), default=None)
         if most is not None and run["turns"] >= most:
             return Ended(Outcome.AGENT_FAULT, f"not finished after {run['turns']} turns")
+        spent = self._used_up(run, limits)
+        if spent is not None:
+            return Ended(Outcome.AGENT_FAULT, spent)
         if self._control.drain.is_set():
             return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
         return None
+
+    def _used_up(self, run: Row, limits: budget.Limits) -> str | None:
+        """Return which cap of the run its turns so far have reached together; what a turn costs is known at its end."""
+        if run["cap_at"] is not None and run["cap_at"] <= ledger_now(self._ground):
+            return _WALL
+        if limits.run_usd is not None and self._usd >= limits.run_usd:
+            return f"it reached the money cap of a run: {self._usd / DOLLAR:.2f} of {limits.run_usd / DOLLAR:.2f} USD"
+        if limits.output_bytes is not None and written(self._outputs(run["turns"])) > limits.output_bytes:
+            return _OUTPUT
+        return None
+
+    def _outputs(self, turns: int) -> tuple[Path, ...]:
+        """Return the logs of the first turns: the cap on output is the run's, not the turn's."""
+        files = [command.files_of(self._folder, turn) for turn in range(1, turns + 1)]
+        return tuple(path for turn in files for path in (turn.stdout, turn.stderr))
 
     def take_turn(self, run: Row, issue: Row, folder: Path, rejection: str | None) -> Turn:
         """Run the agent once. LeaseLost when the lease was over by its end; its tree is dead in any case."""
@@ -74,7 +96,7 @@ class Agent:
         if watch.how is Watched.LOST:
             runs.lost(self._lease)
         if watch.how is not Watched.EXITED:
-            return Turn(_ended_by(watch, self._ground.clock.now()))
+            return Turn(_ended_by(watch, ledger_now(self._ground)))
         assert watch.exit_code is not None
         return self.understand(watch.exit_code, files)
 
@@ -92,20 +114,20 @@ class Agent:
         return files
 
     def _watch(self, run: Row, folder: Path, files: command.TurnFiles, limits: budget.Limits) -> Watch:
-        runner, now = self._workflow.harness.runner, self._ground.clock.now()
+        runner = self._workflow.harness.runner
         assert runner is not None
         env = self._environment(run, folder, files)
         self._child = command.start(
             runner.argv or runner.shell or "", cwd=folder, env=env, run_id=run["id"], files=files
         )
         self._ground.store.write(runs.launch, self._lease, Holder(*self._child.identity), self._cause)
-        left = None if run["cap_at"] is None else max(1.0, (run["cap_at"] - now) / 1000)
+        left = None if run["cap_at"] is None else max(1.0, (run["cap_at"] - ledger_now(self._ground)) / 1000)
         watch = Watch(
             self._ground,
             self._lease,
             self._child,
             Limits(command.STALL_S, left, limits.output_bytes),
-            (files.stdout, files.stderr),
+            self._outputs(run["turns"] + 1),
             self._control,
         )
         watch.how = watch.until_end()
@@ -136,7 +158,7 @@ class Agent:
 
     def understand(self, exit_code: int, files: command.TurnFiles) -> Turn:
         """Say what the end of the agent's process means: a close it asked for counts more than its exit code."""
-        now = self._ground.clock.now()
+        now = ledger_now(self._ground)
         report = command.report(exit_code, files, now, self._lease.run_id)
         asked = self._ground.store.read(_asked, self._lease)
         ended = report.ended
@@ -147,6 +169,7 @@ class Agent:
             ended = Ended(Outcome(outcome), reason or "the agent said so")
             if ended.outcome is Outcome.RELEASED:
                 ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
+        self._usd += report.usd or 0
         return Turn(ended, report.usd, report.tokens)
 
 
@@ -155,9 +178,9 @@ def _ended_by(watch: Watch, now: int) -> Ended:
         case Watched.STALLED:
             return Ended(Outcome.AGENT_FAULT, f"stalled: no progress for {command.STALL_S / 60:g} minutes")
         case Watched.WALL:
-            return Ended(Outcome.AGENT_FAULT, "it reached the wall-time cap of a run")
+            return Ended(Outcome.AGENT_FAULT, _WALL)
         case Watched.OUTPUT:
-            return Ended(Outcome.AGENT_FAULT, "it wrote more output than a run may")
+            return Ended(Outcome.AGENT_FAULT, _OUTPUT)
         case Watched.STOPPED:
             return stopped(watch.stop_reason, now)
         case _:
@@ -167,6 +190,15 @@ def _ended_by(watch: Watch, now: int) -> Ended:
 def stopped(reason: str, now: int) -> Ended:
     """Return the end of a run that somebody asked to stop: no attempt, and not started again at once."""
     return Ended(Outcome.RELEASED, f"stopped: {reason}", reset_at=now + BACKOFF_MOST_MS)
+
+
+def ledger_now(ground: Ground) -> int:
+    """Return the ledger's instant: its rows are never compared with this machine's clock."""
+    return ground.store.read(_now)
+
+
+def _now(tx: Transaction) -> int:
+    return tx.now
 
 
 def _gates(tx: Transaction, place: Place, issue: Row) -> tuple[Gate, ...]:

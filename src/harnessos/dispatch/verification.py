@@ -20,6 +20,7 @@ from harnessos.model.gate import Gate, GateKind
 from harnessos.model.gate import Place as GatePlace
 from harnessos.model.protection import protected_changes
 from harnessos.model.verdict import Decision, GateResult
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
@@ -86,7 +87,7 @@ def refuse(ground: Ground, case: Case, left: Sequence[str], cause: Cause) -> Jud
     """Reject a turn that left changes uncommitted, where the workflow refuses that; no gate runs."""
     gate = Gate(name="leftovers", kind=GateKind.DIFF)
     detail = f"changes are not committed: {', '.join(left[:MOST_LEFT])}" + (" ..." if len(left) > MOST_LEFT else "")
-    result = GateResult(gate.name, gate.kind, True, False, case.subject, detail=detail)
+    result = GateResult(gate.name, gate.kind, True, False, case.subject, detail=sayable(detail))
     decision = ground.store.write(evidence.judge, case.lease, [gate], [result], (), case.subject, cause)
     return Judged(decision, (result,), case)
 
@@ -147,7 +148,7 @@ def _in_folder(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult]
         moved = difference(before, manifest(case.place.root))
     if moved:
         paths = (*moved.changed, *moved.added, *moved.removed)
-        note = f"the folder changed while the gates ran: {', '.join(paths[:5])}"
+        note = sayable(f"the folder changed while the gates ran: {', '.join(paths[:5])}")
         results = [result._replace(tree_state=note) for result in results]
     return results, ()
 

@@ -11,6 +11,7 @@ from harnessos.kernel import runs
 from harnessos.model.run import WATCHED_TTL_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from harnessos.dispatch.ground import Ground
@@ -142,6 +143,9 @@ class Watch:
         now = self._ground.clock.monotonic()
         if self._control.cut.is_set() or self._control.drain.is_set():
             return Watched.DRAINED
+        if self._limits.wall_s is not None and now - self._started >= self._limits.wall_s:
+            # Before the ledger is asked: there the cap may stand as a request to stop, which is no fault.
+            return Watched.WALL
         if now - self._ledger_mark >= LEDGER_S:
             self._ledger_mark = now
             asked = self._ask_ledger(now)
@@ -149,8 +153,6 @@ class Watch:
                 return asked
         if now - self._cpu_mark >= CPU_S:
             self._measure(now)
-        if self._limits.wall_s is not None and now - self._started >= self._limits.wall_s:
-            return Watched.WALL
         if self._limits.stall_s is not None and now - self._progress >= self._limits.stall_s:
             return Watched.STALLED
         if self._limits.output_bytes is not None and self.output_bytes() > self._limits.output_bytes:
@@ -190,8 +192,13 @@ class Watch:
             return  # told again with the next measurement
 
     def output_bytes(self) -> int:
-        """Return how much the agent has written so far."""
-        return sum(path.stat().st_size for path in self._outputs if path.exists())
+        """Return how much the agent has written so far, over all turns whose logs are watched."""
+        return written(self._outputs)
+
+
+def written(logs: Iterable[Path]) -> int:
+    """Return the bytes in these logs; one that is not there counts nothing."""
+    return sum(path.stat().st_size for path in logs if path.exists())
 
 
 def _watch(tx: Transaction, run_id: str) -> Row:

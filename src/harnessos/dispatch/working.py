@@ -59,7 +59,8 @@ def begin(ground: Ground, place: Place, claimed: Claimed, cause: Cause) -> Workt
         raise
     except errors.HarnessError as problem:
         if not isinstance(problem, errors.LeaseLost):
-            finish(ground, claimed.lease, Ended(Outcome.HARNESS_FAULT, str(problem)), cause)
+            closing = ending.Closing(most_backoff_ms=place.most_backoff_ms)
+            finish(ground, claimed.lease, Ended(Outcome.HARNESS_FAULT, str(problem)), cause, closing)
         raise
 
 
@@ -117,21 +118,21 @@ def _salvaged(tx: Transaction, run_id: str, ref: str) -> None:
     tx.do("run_salvaged", run=run_id, ref=ref)
 
 
-def clear(ground: Ground, place: Place, run: Row) -> bool:
-    """Remove the worktree of a run that is over, its work kept; False when a process still works in it.
+def clear(ground: Ground, place: Place, run: Row) -> str:
+    """Remove the worktree of a run that is over, its work kept; return why it stays, "" when it is gone.
 
     An accepted run keeps its branch, for merging, and needs no salvage unless more than the accepted commit is there.
     """
     if run["worktree"] is None:
-        return True
+        return ""
     accepted = run["outcome"] == Outcome.SUCCESS and run["verdict"] in ("verified", "unverified")
-    if not (accepted and _is_at(Path(run["worktree"]), run["commit_id"])):
-        keep(ground, place, run)
     try:
+        if not (accepted and _is_at(Path(run["worktree"]), run["commit_id"])):
+            keep(ground, place, run)
         remove(place.repo, Path(run["worktree"]), run["branch"], salvaged=True, keep_branch=accepted)
-    except errors.WorktreeProblem:
-        return False
-    return True
+    except (errors.ToolProblem, OSError) as problem:
+        return str(problem)
+    return ""
 
 
 def _is_at(folder: Path, commit: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.model.verdict import GateResult
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,8 +60,11 @@ class Ground(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """Take terminal sequences and control characters (but not tab and newline) out of foreign text."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+    """Take terminal sequences and control characters (but not tab and newline) out of foreign text.
+
+    Names of files that are no UTF-8 are written out, so that every ledger can hold the result.
+    """
+    return sayable(_CONTROL.sub("", text.replace("\r\n", "\n")))
 
 
 def excerpt(output: bytes) -> str:

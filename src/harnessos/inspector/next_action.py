@@ -125,7 +125,7 @@ def _ready(seen: Situation) -> NextAction | None:
     return _action(
         "begin",
         f"{row['identifier']} is ready and first in the claim order{overdue}",
-        remedies.begin(key, row["identifier"]),
+        remedies.begin(key, row["identifier"], *remedies.serving(row)),
         Context(key, _issue(row), policy_breach=breach),
     )
 

@@ -135,7 +135,7 @@ def _ready(
         for row in tx.all("inspect_ready", lane=head["lane_id"], most=LOOK):
             blocker = conflict(row, held)
             if blocker is None:
-                return row, busy
+                return {**head, **row}, busy
             busy = busy or (row, blocker)
     sleeping = tx.all("inspect_sleeping", project=project_id, now=tx.now, most=LOOK)
     return _first_free(_active(sleeping, host), held), busy

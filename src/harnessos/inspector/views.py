@@ -18,12 +18,14 @@ class Host(NamedTuple):
     """The machine that asks, and what an agent on it serves.
 
     `classes` None serves every workload class; no capability serves only work that requires none.
+    `user` is who asks, by uid: trust is a user's own; None takes anybody's.
     """
 
     machine_id: str = ""
     boot_id: str = ""
     classes: tuple[str, ...] | None = None
     capabilities: tuple[str, ...] = ()
+    user: str | None = None
 
 
 ANY_HOST = Host()

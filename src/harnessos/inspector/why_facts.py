@@ -95,9 +95,10 @@ def _blocking(tx: Transaction, issue: Row) -> Row | None:
 
 
 def untrusted(tx: Transaction, project_id: str, host: Host) -> Row | None:
-    """Return a place of the project on this machine when it has one and nobody trusts any of them."""
+    """Return a place of the project on this machine when it has one and who asks trusts none of them."""
     here = [row for row in tx.all("project_locations", project=project_id) if row["machine_id"] == host.machine_id]
-    return here[0] if here and not any(row["trusted_by"] for row in here) else None
+    trusted = [row for row in here if row["trusted_by"] and host.user in (None, row["trusted_by"])]
+    return here[0] if here and not trusted else None
 
 
 def _root(tx: Transaction, issue: Row, waits: Row | None) -> Row | None:

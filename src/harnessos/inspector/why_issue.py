@@ -295,8 +295,10 @@ def _provider_held(facts: Facts) -> Answer | None:
 
 
 def untrusted(key: str, place: Row) -> Answer:
-    """Return the answer for a project that nobody trusts on this machine."""
-    row = Deciding("locations", f"{place['project_id']}/{place['machine_id']}/{place['path']}", "trusted_by", None)
+    """Return the answer for a project that who asks does not trust on this machine."""
+    row = Deciding(
+        "locations", f"{place['project_id']}/{place['machine_id']}/{place['path']}", "trusted_by", place["trusted_by"]
+    )
     text = f"{key} is not trusted on this machine, so `harness up` runs none of its commands in {place['path']}"
     return Answer(text, row, harness("project", "trust", key))
 

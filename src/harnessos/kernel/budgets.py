@@ -56,23 +56,35 @@ def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
     return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"], row["set_by"]) for row in rows]
 
 
-def lacking(found: Sequence[Balance], want: Reservation) -> str | None:
-    """Return the first dimension that cannot take the reservation, or None."""
-    more = {"runs": 1, "wall_ms": want.wall_ms, "usd": want.usd}
-    return next((one.dimension for one in found if not one.allows(more.get(one.dimension, 0))), None)
+class Lacking(NamedTuple):
+    """The dimension of the day that cannot take a run, and why: `reserved` by live runs, or `spent`."""
+
+    dimension: str
+    why: str
 
 
-def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -> Reservation:
-    """Return what a run of this issue must reserve: its wall time, and money where an operator set a money cap."""
+def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -> Reservation | Lacking:
+    """Return what a run of this issue reserves, or what is lacking.
+
+    It is the run's wall time, and money where an operator set a money cap; near the end of a day's budget, what is left.
+    """
     wall = run.run_wall_ms or 0
     if run.issue_wall_ms is not None:
         wall = max(1, min(wall or run.issue_wall_ms, run.issue_wall_ms - issue["wall_ms"]))
-    capped = any(one.dimension == "usd" and one.cap is not None and one.set_by != "default" for one in found)
-    return Reservation(utc_day(tx.now), wall, (run.run_usd or 0) if capped else 0)
+    # Nobody asked for the default cap on money: what runners report counts against it, nothing is set aside.
+    asked = any(balance.dimension == "usd" and balance.set_by != "default" for balance in found)
+    want = {"runs": 1, "wall_ms": wall, "usd": (run.run_usd or 0) if asked else 0}
+    got = dict.fromkeys(want, 0) | {"wall_ms": wall}
+    for balance in found:
+        share = balance.share(want.get(balance.dimension, 0))
+        if share.lacking:
+            return Lacking(balance.dimension, share.lacking)
+        got[balance.dimension] = share.amount
+    return Reservation(utc_day(tx.now), got["wall_ms"], got["usd"])
 
 
 def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:
-    """Set the amounts aside; `lacking` has said under the same locks that they fit."""
+    """Set the amounts aside; `wanted` has said under the same locks that they fit."""
     tx.do("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, wall_ms=want.wall_ms, usd=want.usd)
 
 
@@ -116,6 +128,22 @@ def settle(tx: Transaction, run: Row) -> int:
         reserved_usd=run["reserved_usd"],
     )
     return int(used)
+
+
+def lift_provider(tx: Transaction, name: str, cause: Cause) -> None:
+    """A person says that a provider's account may be used again."""
+    if cause.actor.kind == "agent":
+        raise errors.OperatorOnly(
+            "only a person may lift a hold", hint=f"ask for: `harness breaker reset provider:{name}`"
+        )
+    if not tx.run("hold_lift", scope_kind="provider", scope=name, kind="breaker"):
+        raise errors.UnknownIdentifier(
+            f"no hold on the provider {name}", hint="`harness breaker list` shows what is held"
+        )
+    ledger = tx.one("ledger_read", one=1)
+    assert ledger is not None
+    events.note(tx, ("ledger", ledger["id"]), "provider.lifted", cause, {"provider": name})
+    tx.wake()
 
 
 def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: Cause) -> None:

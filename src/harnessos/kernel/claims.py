@@ -90,7 +90,8 @@ def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Not
         one=1,
     ):
         return Nothing("another run works in this folder, and without git there is one at a time")
-    issue = _named(tx, request) if request.issue else _next(tx, request, cause, unsettled=tidied.unsettled)
+    choose = _named if request.issue else _next
+    issue = choose(tx, request, cause, tidied)
     if isinstance(issue, Nothing):
         return issue
     return _take(tx, request, issue, number, cause)
@@ -110,6 +111,8 @@ def _tidy(tx: Transaction, request: ClaimRequest, cause: Cause) -> _Tidied:
     if chores["expired"]:
         reaping.reap(tx, request.holder, cause, most=32)
     unsettled = bool(chores["unsettled"]) and settling.step(tx, request.project_id, cause)
+    if chores["stranded"]:
+        tx.do("issue_unpark_stranded", project=request.project_id)
     if chores["sleeping"]:
         wake(tx, request.project_id, TIDY)
     if chores["due"]:
@@ -137,7 +140,7 @@ def _free_slot(tx: Transaction, request: ClaimRequest, most: int) -> int | None:
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
-def _named(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
+def _named(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied) -> Row | Nothing:
     assert request.issue is not None
     issue = issues.lock(tx, issues.find(tx, request.issue)["id"])
     identifier, status = issue["identifier"], issue["status"]
@@ -149,6 +152,10 @@ def _named(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
         raise errors.IllegalMove(
             f"{identifier} is {status}, only a ready issue can be claimed", hint=f"`harness why {identifier}`"
         )
+    if tidied.unsettled:
+        issue = settling.refresh(tx, issue, cause)
+        if issue["status"] != Status.READY:
+            return Nothing(f"{identifier} is {issue['status']}: what it depends on was reopened")
     campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
     if campaign is not None and campaign["status"] != "active":
         return Nothing(f"campaign_paused:{campaign['name']}")
@@ -163,7 +170,7 @@ def _named(tx: Transaction, request: ClaimRequest) -> Row | Nothing:
     return issue
 
 
-def _next(tx: Transaction, request: ClaimRequest, cause: Cause, *, unsettled: bool) -> Row | Nothing:
+def _next(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied) -> Row | Nothing:
     for _ in range(TIDY):
         heads = tx.all(
             "issue_heads",
@@ -177,7 +184,7 @@ def _next(tx: Transaction, request: ClaimRequest, cause: Cause, *, unsettled: bo
         issue = next((row for lane in served if (row := tx.one("issue_take", lane=lane, one=1))), None)
         if issue is None:
             return Nothing("nothing is ready for this caller")
-        if unsettled:
+        if tidied.unsettled:
             # What it stands on may have been reopened, and the word not have reached it yet.
             issue = settling.refresh(tx, issue, cause)
             if issue["status"] != Status.READY:
@@ -186,7 +193,7 @@ def _next(tx: Transaction, request: ClaimRequest, cause: Cause, *, unsettled: bo
         if blocker is None:
             return issue
         tx.do("issue_park", id=issue["id"], run=blocker)
-    if unsettled:
+    if tidied.unsettled:
         return Nothing("the queue is being brought up to date after a change; try again")
     return Nothing("what is ready declares files that live runs hold")
 
@@ -221,9 +228,10 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
     run_limits = budgets.limits_of(issue, request.budget)
     balances = budgets.balances(tx, request.project_id, utc_day(tx.now))
     want = budgets.wanted(tx, issue, run_limits, balances)
-    lacking = budgets.lacking(balances, want)
-    if lacking:
-        return Nothing(budgets.hold(tx, request.project_id, lacking, cause))
+    if isinstance(want, budgets.Lacking):
+        if want.why == "reserved":
+            return Nothing(f"budget:project {want.dimension} of the day is reserved by live runs")
+        return Nothing(budgets.hold(tx, request.project_id, want.dimension, cause))
     budgets.reserve(tx, request.project_id, want)
     run_id = tx.new_id("run")
     lease = Lease(run_id, issue["id"], issue["lease_epoch"] + 1)
@@ -250,6 +258,7 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         reserved_usd=want.usd,
         path=request.path,
         base_commit=request.base,
+        budget_json=request.budget,
     )
     for path in json.loads(issue["files_json"]):
         tx.do("run_file_insert", project=request.project_id, path=path, run=run_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel import attention, budgets, issues, runs, settling
 from harnessos.model.issue import Status, resting
-from harnessos.model.outcome import COUNTED, Ended, Outcome, Standing, after
+from harnessos.model.outcome import BACKOFF_MOST_MS, COUNTED, Ended, Outcome, Standing, after
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 class Closing(NamedTuple):
     """What is recorded with a run's end beside its outcome.
 
-    `commit` is the judged commit or manifest; `require_gates` the project's rule; `budget` the workflow's budget
-    document; `usd` (millionths) and `tokens` what the runner reported, None for nothing; `provider` the account a
-    quota holds.
+    `commit` is the judged commit or manifest; `require_gates` the project's rule; `usd` (millionths) and
+    `tokens` what the runner reported, None for nothing; `provider` the account a quota holds;
+    `most_backoff_ms` the longest wait before a retry.
     """
 
     commit: str | None = None
     require_gates: bool = True
-    budget: str = "{}"
     usd: int | None = None
     tokens: int | None = None
     provider: str = ""
     salvage_ref: str | None = None
+    most_backoff_ms: int = BACKOFF_MOST_MS
 
 
 PLAIN = Closing()
@@ -62,9 +62,11 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
     if run["supervised"]:
         tx.do("slot_free", run=run["id"])
     if issue["files_json"] != "[]":
+        # As every claim that looks at files does: else one could park an issue behind this run as it goes.
+        tx.one("claim_lock", project=issue["project_id"])
         tx.do("run_files_free", run=run["id"])
         tx.do("issue_unpark", run=run["id"])
-    limits = budgets.limits_of(issue, closing.budget)
+    limits = budgets.limits_of(issue, run["budget_json"])
     wall = issue["wall_ms"] + used
     standing = Standing(
         issue["attempts"],
@@ -76,6 +78,7 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         closing.require_gates,
         # Only an issue that goes back into the queue needs to know where it would rest.
         Status.READY if end.outcome is Outcome.SUCCESS else resting(issues.waiting(tx, issue)),
+        closing.most_backoff_ms,
     )
     then = after(end, standing, tx.now)
     _, reason = issues.rest(tx, issue) if then.status is Status.BLOCKED and not then.blocked_reason else (None, None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.kernel import approvals, attention, dependencies, ending, escalation, events, issues, settling
+from harnessos.model.checkpoint import body
 from harnessos.model.issue import Status, check_move
 from harnessos.model.outcome import Ended, Outcome
 
@@ -187,6 +188,7 @@ def _known_state(state: str) -> None:
 def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:
     run = tx.one("run_last_of", issue=issue["id"], one=1)
     if state == "rejected" or run is None:
+        _tell_the_next(tx, issue, run, note, cause)
         return retry(tx, issue["identifier"], cause)
     verdict = "unverified" if issue["blocked_reason"] == "approval:unverified" else "verified"
     changes = {"status": Status.DONE.value, "verdict": verdict, "accepted_commit": run["commit_id"]}
@@ -194,6 +196,27 @@ def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) ->
     attention.moot(tx, issue["id"], cause)
     settling.after_issue(tx, new, cause)
     return new
+
+
+def _tell_the_next(tx: Transaction, issue: Row, run: Row | None, note: str, cause: Cause) -> None:
+    """Keep why a person rejected the work: as an event, and for the next attempt's resume packet."""
+    events.note(tx, ("issue", issue["id"]), "approval.rejected", cause, {"note": note})
+    if run is None or not note:
+        return
+    number = len(tx.all("checkpoint_of_run", run=run["id"], most=10_000)) + 1
+    tx.do(
+        "checkpoint_insert",
+        id=tx.new_id("chk"),
+        run=run["id"],
+        issue=issue["id"],
+        number=number,
+        derived=1,
+        title="A person rejected this work",
+        summary=note,
+        next_step=note,
+        body_json=body({"failed": [f"rejected in review: {note}"]}),
+        now=tx.now,
+    )
 
 
 def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definition: str, cause: Cause) -> Row:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harnessos import errors
 from harnessos.kernel import approvals, dependencies, escalation, events, issues, settling
 from harnessos.kernel.events import Cause, Head
+from harnessos.model import rights
 from harnessos.model.event import canonical
 from harnessos.model.issue import EDGE, Status, Waiting, resting
 from harnessos.model.plan import Plan, PlannedIssue, definition_hash
@@ -249,6 +250,8 @@ def _refuse_cycles(tx: Transaction, moved: list[tuple[Placed, set[str]]]) -> Non
 def rewrite(tx: Transaction, issue: Row, planned: PlannedIssue, definition: str, lane_id: str, cause: Cause) -> Row:
     """Change what an issue asks for, which approvals it waits for, and where it stands in the claim order."""
     columns = texts(planned)
+    if cause.actor.kind == "agent":
+        _refuse_beyond_agents(issue, columns, cause)
     tx.do("issue_rewrite", id=issue["id"], lane_id=lane_id, **columns)
     fresh = {**issue, **columns, "lane_id": lane_id}
     changes = {**escalation.again(tx, fresh), "definition": definition}
@@ -258,3 +261,21 @@ def rewrite(tx: Transaction, issue: Row, planned: PlannedIssue, definition: str,
     return settling.settle_one(
         tx, issues.change(tx, fresh, "issue.edited", cause, changes, {"task": planned.task}), cause
     )
+
+
+def _refuse_beyond_agents(issue: Row, columns: Mapping[str, Any], cause: Cause) -> None:
+    """An agent changes how an issue is judged only where it planned it, and never takes a required approval away."""
+    before, after = _guarded(issue), _guarded(columns)
+    changed = rights.rewritten(before, after) if issue["planned_by"] != str(cause.actor) else []
+    changed += [f"the approval {name}" for name in rights.loosened(before["metadata"], after["metadata"])]
+    if changed:
+        raise errors.OperatorOnly(
+            f"only a person's plan may change this of {issue['identifier']}: {', '.join(changed)}",
+            hint="leave it as it is, or ask for: `harness plan apply FILE`",
+        )
+
+
+def _guarded(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `rights` compares. Any: as in the rows."""
+    names = [name for name in rights.GUARDED if name != "size"]
+    return {"size": columns["size"], **{name: json.loads(columns[f"{name}_json"]) for name in names}}

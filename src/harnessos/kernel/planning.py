@@ -52,6 +52,11 @@ def _campaign(tx: Transaction, project: Row, plan: Plan, name: str | None, cause
     policy = json.loads(row["policy_json"]) if stated.policy is None else as_document(stated.policy)
     objective = stated.objective or row["objective"]
     if json.loads(row["policy_json"]) != policy or row["objective"] != objective:
+        if cause.actor.kind == "agent":
+            raise errors.OperatorOnly(
+                f"the campaign {wanted} is there already; only a person's plan may change its policy or objective",
+                hint="leave `campaign` out of the plan, or ask for: `harness plan apply FILE`",
+            )
         campaigns.set_policy(tx, row, objective, policy, cause)
         return campaigns.find(tx, project["id"], wanted)
     return row

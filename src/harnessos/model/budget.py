@@ -74,6 +74,13 @@ def day_after(now: int) -> int:
     return (now // day + 1) * day
 
 
+class Share(NamedTuple):
+    """What a balance gives: an amount, or why not: `reserved` by live runs, or `spent` for this period."""
+
+    amount: int
+    lacking: str = ""
+
+
 class Balance(NamedTuple):
     """One budget row: what may be used, what is used, what is reserved for live runs."""
 
@@ -83,6 +90,15 @@ class Balance(NamedTuple):
     reserved: int
     set_by: str = "default"
 
-    def allows(self, more: int) -> bool:
-        """Return whether `more` can be reserved."""
-        return self.cap is None or self.spent + self.reserved + more <= self.cap
+    def share(self, want: int) -> Share:
+        """Return what a run that wants so much may have now.
+
+        Where only reservations of live runs are in the way, it waits for their end. Where nothing is reserved it gets
+        what is left, unless that is less than a tenth of what it wants: then the period is used up.
+        """
+        if self.cap is None or self.spent + self.reserved + want <= self.cap:
+            return Share(want)
+        if self.reserved and self.spent < self.cap:
+            return Share(0, "reserved")
+        left = self.cap - self.spent
+        return Share(left) if left > 0 and left * 10 >= want else Share(0, "spent")

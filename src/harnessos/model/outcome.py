@@ -48,7 +48,7 @@ class Ended(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What an issue has behind it: attempts counted, forgiven by `retry`, breaks and gate errors in a row."""
+    """What an issue has behind it: attempts counted, forgiven by `retry`, breaks and gate errors in a row; its limits."""
 
     attempts: int
     forgiven: int
@@ -58,6 +58,7 @@ class Standing(NamedTuple):
     wall_left_ms: int | None
     require_gates: bool
     resting: Status
+    most_backoff_ms: int = BACKOFF_MOST_MS
 
 
 class After(NamedTuple):
@@ -72,7 +73,7 @@ class After(NamedTuple):
 
 
 def backoff_ms(number: int, most: int = BACKOFF_MOST_MS) -> int:
-    """Return the wait before retry `number` (from 1): 10 s doubled each time, at most 5 minutes (SYM-8.4-03)."""
+    """Return the wait before retry `number` (from 1): 10 s doubled each time, at most `most` (SYM-8.4-03)."""
     return int(min(BACKOFF_FIRST_MS * 2 ** min(number - 1, 30), most))
 
 
@@ -101,7 +102,7 @@ def after(end: Ended, standing: Standing, now: int) -> After:
         faults = attempts - standing.forgiven
         if end.final or (standing.max_attempts is not None and faults >= standing.max_attempts):
             return to(Status.FAILED)
-        return to(Status.READY, not_before=now + backoff_ms(faults))
+        return to(Status.READY, not_before=now + backoff_ms(faults, standing.most_backoff_ms))
     if outcome in (Outcome.PROVIDER_QUOTA, Outcome.PROVIDER_DOWN):
         return to(Status.READY, not_before=end.reset_at or now + PROVIDER_DOWN_MS)
     if outcome in (Outcome.HARNESS_FAULT, Outcome.LOST):
@@ -109,7 +110,7 @@ def after(end: Ended, standing: Standing, now: int) -> After:
             return to(Status.BLOCKED, "operator:gate_error")
         if breaks >= BREAKER_AFTER:
             return to(Status.BLOCKED, "breaker:issue")
-        wait = backoff_ms(breaks) if outcome is Outcome.HARNESS_FAULT else 0
+        wait = backoff_ms(breaks, standing.most_backoff_ms) if outcome is Outcome.HARNESS_FAULT else 0
         return to(Status.READY, not_before=now + wait if wait else None)
     assert_never(outcome)
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harnessos.model.globs import covers_any_part
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,9 +66,12 @@ def is_protected(
 def protected_changes(
     changed: Iterable[str], gates: Iterable[Gate], exists: Callable[[str], bool], workflow_name: str = WORKFLOW
 ) -> tuple[str, ...]:
-    """Return the changed paths that are protected, sorted; a rename must be given with its old and its new path."""
+    """Return the changed paths that are protected, sorted; a rename must be given with its old and its new path.
+
+    They are recorded, so bytes that are no UTF-8 are written out.
+    """
     gates = tuple(gates)
-    return tuple(sorted({path for path in changed if is_protected(path, gates, exists, workflow_name)}))
+    return tuple(sorted({sayable(path) for path in changed if is_protected(path, gates, exists, workflow_name)}))
 
 
 def _shell_words(command: str) -> list[str]:

@@ -28,6 +28,7 @@ __all__ = [
     "run",
     "spawn",
     "this_process",
+    "user_name",
 ]
 
 TYPE_CHECKING = False  # `session begin` asks for an identity only, and must not load what starts processes
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
     from harnessos.processes.adoption import become_subreaper, is_alone, reap_orphans
     from harnessos.processes.child import Child, spawn
     from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
-    from harnessos.processes.identity import Identity, boot_id, identity_of, is_alive, machine_id, this_process
+    from harnessos.processes.identity import (
+        Identity,
+        boot_id,
+        identity_of,
+        is_alive,
+        machine_id,
+        this_process,
+        user_name,
+    )
     from harnessos.processes.quick import EndedBy, Finished, run
     from harnessos.processes.tree import cpu_seconds, kill_run, marked, marked_runs
 
@@ -61,6 +70,7 @@ _HOMES = {
     "run": "quick",
     "spawn": "child",
     "this_process": "identity",
+    "user_name": "identity",
 }
 
 

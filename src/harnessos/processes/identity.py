@@ -21,6 +21,16 @@ class Identity(NamedTuple):
     started: int
 
 
+def user_name() -> str:
+    """Return the name of the user this process runs as, by its uid: $USER says what anybody likes; without one, the uid."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def machine_id() -> str:
     """Return 16 characters that stay the same for this machine; HARNESS_MACHINE_ID overrides it (tests)."""
     given = os.environ.get("HARNESS_MACHINE_ID")

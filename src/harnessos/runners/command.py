@@ -20,6 +20,7 @@ from harnessos.files import atomic_write, read_bounded
 from harnessos.model.amounts import LARGEST
 from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +120,7 @@ def report(exit_code: int, files: TurnFiles, now: int, spread: str) -> Report:
     document, problem = _outcome(files.outcome)
     ended = classify(exit_code, document, now)
     if ended is not None:
-        ended = ended._replace(reason=f"{ended.reason} ({problem})" if problem else ended.reason)
+        ended = ended._replace(reason=f"{ended.reason} ({sayable(problem)})" if problem else ended.reason)
         if ended.reset_at is not None:
             ended = ended._replace(reset_at=_waited(ended.reset_at, now, spread))
     return Report(ended, _money(document.get("usd")), _count(document.get("tokens")))
@@ -134,7 +135,7 @@ def _waited(reset_at: int, now: int, spread: str) -> int:
 
 def classify(exit_code: int, document: Mapping[str, object], now: int) -> Ended | None:
     """Return what an exit code and an outcome document mean; None when the agent says it is finished. Pure."""
-    said = str(document.get("reason", ""))[:1000]
+    said = sayable(str(document.get("reason", ""))[:1000])
     if exit_code == 0:
         return None
     if exit_code == TEMPORARY_FAILURE:

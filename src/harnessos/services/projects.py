@@ -67,6 +67,11 @@ class Served:
         return min(agent.max_concurrent_agents, agent.by_state.get("in_progress", agent.max_concurrent_agents))
 
     @property
+    def poll_s(self) -> float:
+        """Seconds after which the project is looked at even when the ledger tells of no change (SYM-8.1)."""
+        return self._workflow.polling_interval_ms / 1000
+
+    @property
     def classes(self) -> Sequence[str] | None:
         """The workload classes served; None serves every class."""
         return self._workflow.harness.workload_classes or None

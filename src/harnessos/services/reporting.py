@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 PAGE = 500
+REMEMBERED = 200
 
 Tell = Callable[[Mapping[str, object]], None]
 
@@ -26,7 +27,7 @@ class Reporter:
         self._ids = {project["id"]: project["key"] for project in projects}
         self._tell = tell
         self._names: dict[str, tuple[str, str]] = {}
-        self._said: set[str] = set()
+        self._said: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._seq = int(ground.store.read(_last))
 
     def catch_up(self) -> None:
@@ -60,11 +61,24 @@ class Reporter:
         return self._names[issue_id]
 
     def say(self, event: str, **facts: object) -> None:
-        """Tell something of the supervisor's own; the same remark is told once."""
+        """Tell something of the supervisor's own; the same remark is told once, until `forget`."""
         key = json.dumps([event, facts], default=str)
-        if key not in self._said:
-            self._said.add(key)
-            self._tell({"event": event, "at": instant(self._ground.clock.now()), **facts})
+        if key in self._said:
+            return
+        self._said[key] = (event, facts)
+        if len(self._said) > REMEMBERED:
+            del self._said[next(iter(self._said))]
+        self._tell({"event": event, "at": instant(self._ground.clock.now()), **facts})
+
+    def forget(self, event: str, **facts: object) -> None:
+        """Note that what was said is over: remarks of this event with these facts are told again when it comes back."""
+        over = [
+            key
+            for key, (name, said) in self._said.items()
+            if name == event and all(said.get(fact) == value for fact, value in facts.items())
+        ]
+        for key in over:
+            del self._said[key]
 
 
 def _last(tx: Transaction) -> int:

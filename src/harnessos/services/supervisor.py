@@ -1,7 +1,8 @@
-"""The supervisor: one tick renews, recovers, tidies, looks at the workflow, claims and starts what is free.
+"""The supervisor: one tick recovers, tidies, looks at the workflow, claims and starts what is free.
 
 Ticks of two supervisors on one ledger are harmless: slots, limits and leases are rows. Nothing of the schedule lives in
-memory only, so a restart goes on exactly where the last one was.
+memory only, so a restart goes on exactly where the last one was. When to look again is counted on the monotonic clock,
+and the instants of rows are compared with the ledger's clock only: a wall clock that is set back stops nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harnessos.kernel import claims, escalation, reaping, settling
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
 from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
+from harnessos.services.leases import Leases
 from harnessos.services.notifying import notify
 from harnessos.services.reporting import Reporter
 
@@ -31,9 +33,8 @@ if TYPE_CHECKING:
 
 SHORTEST_S = 0.1
 RETRY_S = 1.0
-POLL_MS = 30_000
-RENEW_MS = 60_000
-SWEEP_MS = 600_000
+SWEEP_S = 600.0
+RECOVER_S = 30.0
 DUE = 1_000
 CAUSE = Cause(SUPERVISOR, "up")
 
@@ -70,13 +71,14 @@ class Supervisor:
         self._runs: dict[str, Future[None]] = {}
         self._changes = -1
         self._heard = -1
-        self._look_at = 0
-        self._renewed_at = 0
-        self._swept_at: int | None = None
+        self._leases = Leases(ground)
+        self._look_at = 0.0
+        self._swept_at: float | None = None
         self._listens = False
         self._offered = False
         self._stuck: dict[str, str] = {}
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, float] = {}
+        self._resumed: set[str] = set()
         self.done = False
 
     def stop(self, *, now: bool) -> None:
@@ -100,22 +102,24 @@ class Supervisor:
 
     def _tick(self, bridge: Bridge) -> float:
         try:
-            return self._work(bridge)
+            seconds = self._work(bridge)
         except errors.HarnessError as problem:
             if not _passes(problem):
                 raise
             # Nothing is lost by it: leases last for minutes, and the next tick looks at everything again (I15).
             self._reporter.say("up.ledger_unavailable", problem=str(problem))
             return RETRY_S
+        self._reporter.forget("up.ledger_unavailable")
+        return seconds
 
     def _work(self, bridge: Bridge) -> float:
-        now = self._ground.clock.now()
-        self._renew(now)
+        now = self._ground.clock.monotonic()
+        self._leases.after_sleep()
         ended = self._collect()
         seen = self._ground.store.change_count()
         if seen == self._changes and now < self._look_at and not ended and not self._control.drain.is_set():
             return self._rest(now)
-        self._look_at = now + POLL_MS
+        self._look_at = now + min(served.poll_s for served in self._served)
         processes.reap_orphans()
         self._recover(now, bridge)
         for served in self._served:
@@ -131,24 +135,18 @@ class Supervisor:
         self._changes = seen
         return self._rest(now)
 
-    def _rest(self, now: int) -> float:
-        due = min(self._look_at, self._renewed_at + RENEW_MS) if self._runs else self._look_at
-        return max(SHORTEST_S, (due - now) / 1000)
+    def _rest(self, now: float) -> float:
+        return max(SHORTEST_S, self._look_at - now)
 
-    def _renew(self, now: int) -> None:
-        if self._runs and now - self._renewed_at >= RENEW_MS:
-            self._ground.store.write(_renew, self._ground)
-            self._renewed_at = now
-
-    def _recover(self, now: int, bridge: Bridge) -> None:
+    def _recover(self, now: float, bridge: Bridge) -> None:
         """Take over what a dead supervisor of this machine left, or a thread of this one; look again at every full tick."""
         for run in recovery.orphans(self._ground, self._runs):
             served = next((one for one in self._served if one.project["id"] == run["project_id"]), None)
             if served is None or self._taken.get(run["id"], 0) > now:
                 continue
-            # What fails here would fail again at once. Each run is verified by this process at most once.
-            again = run["id"] in self._taken
-            self._taken[run["id"]] = now + POLL_MS
+            # What fails here would fail again at once. Each run is taken up for its verdict at most once.
+            again = run["id"] in self._resumed
+            self._taken[run["id"]] = now + RECOVER_S
             try:
                 work = recovery.take_over(
                     self._ground, served.place, run, self._control, served.provider, may_resume=not again
@@ -157,11 +155,12 @@ class Supervisor:
                 self._reporter.say("up.cannot_recover", run=run["id"], reason=str(problem))
                 continue
             if work is not None:
-                self._runs[run["id"]] = bridge.start(work)
+                self._resumed.add(run["id"])
+                self._runs[run["id"]] = bridge.start(self._leases.holding(work))
 
-    def _sweep(self, now: int) -> None:
+    def _sweep(self, now: float) -> None:
         """Now and then, after recovery: clean up after runs that are over."""
-        if self._swept_at is not None and now - self._swept_at < SWEEP_MS:
+        if self._swept_at is not None and now - self._swept_at < SWEEP_S:
             return
         self._swept_at = now
         for served in self._served:
@@ -169,8 +168,10 @@ class Supervisor:
                 recovery.sweep(self._ground, served.place)
             except errors.ToolProblem as problem:
                 self._reporter.say("up.cannot_clean_up", project=served.project["key"], reason=str(problem))
+            else:
+                self._reporter.forget("up.cannot_clean_up", project=served.project["key"])
 
-    def _serve(self, served: Served, now: int, bridge: Bridge) -> None:
+    def _serve(self, served: Served, now: float, bridge: Bridge) -> None:
         """Do a project's share of a tick; what is wrong with one keeps nobody else waiting."""
         key = served.project["key"]
         self._stuck.pop(key, None)
@@ -185,7 +186,7 @@ class Supervisor:
             self._reporter.say("up.cannot_dispatch", project=key, reason=str(problem))
             self._stuck[key] = str(problem)
 
-    def _tidy(self, served: Served, now: int) -> None:
+    def _tidy(self, served: Served, now: float) -> None:
         store, project = self._ground.store, served.project["id"]
         store.write(reaping.reap, self._ground.holder, CAUSE, 32)
         settling.drain(store, project, CAUSE)
@@ -193,8 +194,8 @@ class Supervisor:
         store.write(escalation.fall_due, project, CAUSE, DUE)
         state = store.read(_idleness, project, served.provider)
         for timer in (state["timer"], state["hold_until"]):
-            if timer is not None and timer > now:
-                self._look_at = min(self._look_at, timer)
+            if timer is not None and timer > state["now"]:
+                self._look_at = min(self._look_at, now + (timer - state["now"]) / 1000)
 
     def _dispatch(self, served: Served, bridge: Bridge) -> None:
         """Claim and start what is free; note why not when there was work."""
@@ -209,11 +210,12 @@ class Supervisor:
             token = self._ground.ids.token()
             claimed = self._ground.store.write(claims.claim, self._request(served, token), CAUSE)
             if not isinstance(claimed, Claimed):
+                self._reporter.forget("up.cannot_dispatch", project=key)
                 if ready:
                     self._stuck[key] = claimed.reason
                 return
             attempt = Attempt(self._ground, served.place, claimed, token, self._control, served.provider)
-            self._runs[claimed.lease.run_id] = bridge.start(attempt.drive)
+            self._runs[claimed.lease.run_id] = bridge.start(self._leases.holding(attempt.drive))
             self._taken[claimed.lease.run_id] = 0
 
     def _request(self, served: Served, token: str) -> ClaimRequest:
@@ -248,47 +250,37 @@ class Supervisor:
         stops = self._control.drain.is_set() or self._options.once
         if stops or (self._options.until_idle and all(self._idle(served) for served in self._served)):
             self._swept_at = None
-            self._sweep(self._ground.clock.now())
+            self._sweep(self._ground.clock.monotonic())
             self.done = True
 
     def _idle(self, served: Served) -> bool:
         if served.problem():
             return True  # only a person changes that
         state = self._ground.store.read(_idleness, served.project["id"], served.provider)
-        if state["live"] or self._soon(state["timer"]):
+        if state["live"] or self._soon(state, "timer"):
             return False
         # Ready, yet the claim said no: held, or not served here. Only time or a person changes that.
-        stuck = served.project["key"] in self._stuck and not self._soon(state["hold_until"])
+        stuck = served.project["key"] in self._stuck and not self._soon(state, "hold_until")
         return stuck or not state["claimable"]
 
-    def _soon(self, instant: int | None) -> bool:
-        return instant is not None and instant <= self._ground.clock.now() + self._options.max_wait_ms
+    def _soon(self, state: Row, name: str) -> bool:
+        return state[name] is not None and state[name] <= state["now"] + self._options.max_wait_ms
 
     def ending(self) -> Ending:
-        """Say why it stopped: 0 all finished or waiting on a person, 1 something failed, 75 later timers or drained."""
+        """Say why it stopped: 0 all finished or waiting on a person, 1 something failed, 75 later: timers, live runs, drained."""
         self._reporter.catch_up()
         failed: list[str] = []
         waiting: list[str] = []
         timers = 0
+        live = False
         for served in self._served:
             state = self._ground.store.read(_leftover, served.project["id"])
             failed += state["failed"]
             waiting += state["waiting"]
             timers += state["timers"]
-        code = 1 if failed else 75 if timers or self._control.drain.is_set() else 0
+            live = live or state["live"]
+        code = 1 if failed else 75 if timers or live or self._control.drain.is_set() else 0
         return Ending(code, tuple(failed), tuple(waiting), timers)
-
-
-def _renew(tx: Transaction, ground: Ground) -> int:
-    here = ground.machine
-    return tx.run(
-        "run_renew_held",
-        machine_id=here.machine_id,
-        boot_id=here.boot_id,
-        pid=here.pid,
-        pid_started=here.started,
-        now=tx.now,
-    )
 
 
 def _next_timer(tx: Transaction, project_id: str) -> int | None:
@@ -300,10 +292,15 @@ def _any_ready(tx: Transaction, project_id: str) -> bool:
     return tx.one("issue_any_ready", project=project_id, one=1) is not None
 
 
+def _any_live(tx: Transaction, project_id: str) -> bool:
+    return bool(tx.all("run_live", project=project_id, most=1))
+
+
 def _idleness(tx: Transaction, project_id: str, provider: str) -> Row:
     holds = [hold["until"] for hold in tx.all("hold_active", project=project_id, provider=provider, now=tx.now)]
     return {
-        "live": bool(tx.all("run_live", project=project_id, most=1)),
+        "now": tx.now,
+        "live": _any_live(tx, project_id),
         "claimable": _any_ready(tx, project_id),
         "timer": _next_timer(tx, project_id),
         # All of them must be over; one without an end is a person's to lift.
@@ -325,4 +322,5 @@ def _leftover(tx: Transaction, project_id: str) -> Row:
         "failed": [row["identifier"] for row in tx.all("issue_failed", project=project_id, most=100)],
         "waiting": [row["command"] for row in asked],
         "timers": int(timer is not None) + int(ready is not None),
+        "live": _any_live(tx, project_id),
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors
+from harnessos.settings import without_password
 from harnessos.store.schema import APPLICATION_ID, SCHEMA
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def sqlite_path(url: str) -> Path | None:
         return path
     if url.startswith(POSTGRES):
         return None
-    raise errors.BadUsage(f"{url!r} is no store", hint="sqlite:///PATH or postgresql://HOST/DATABASE")
+    raise errors.BadUsage(f"{without_password(url)!r} is no store", hint="sqlite:///PATH or postgresql://HOST/DATABASE")
 
 
 def open_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None, write: bool = True) -> Store:

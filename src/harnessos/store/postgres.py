@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, cast
 
 import psycopg
 import psycopg_pool
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.numeric import Int8Dumper
 
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemIds
+from harnessos.settings import without_password
 from harnessos.store.queries import Queries, Query
 from harnessos.store.transaction import P, Row, T, Transaction, Value
 
@@ -31,15 +33,27 @@ MOST_WAITING = 100
 """Statements that may wait for the next round trip: a bound on what the driver holds."""
 ASKED = 20
 """How often a restarting server is asked what became of a commit, up to the pool's 30 s each time."""
+ALIVE: Mapping[str, str | int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Half a minute after a server's machine or the way to it is gone, its connections are errors. Seconds, and last ms."""
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
 _BEGIN_WRITE: LiteralString = f"BEGIN; SELECT {_CLOCK}, pg_current_xact_id()::text AS number"
 _BEGIN_READ: LiteralString = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {_CLOCK}, '' AS number"
 
-# A number the server has not given out yet belongs to a transaction that a crash wiped away.
+# A number the server has not given out yet belongs to a transaction that a crash wiped away. Taking one tells: the
+# snapshot's xmax does not, it follows the newest transaction that is over, and ours may be newer and still committing.
 _STATUS: LiteralString = """
-SELECT CASE WHEN $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id()
     THEN pg_xact_status($1::text::xid8) ELSE 'aborted' END"""
 _APPENDED: LiteralString = "SELECT 1 FROM events WHERE subject_id = $1 AND subject_seq = $2 AND hash = $3"
+
+_TOO_LONG = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
+"""A lock or a whole statement took longer than `_configure` allows."""
 
 Connection = psycopg.Connection[Row]
 """A connection of its own for sites and checks: rows by name."""
@@ -148,6 +162,10 @@ class PostgresTransaction:
             self._waiting.append(("NOTIFY harness_changed", []))
         self._send("COMMIT", None)
 
+    def close(self) -> None:
+        """Give the connection up; the server rolls back what is not committed."""
+        self._connection.close()
+
     def _send(self, text: LiteralString, values: list[Value] | None) -> psycopg.Cursor[Cells]:
         prepare = values is not None
         if not self._waiting:
@@ -222,9 +240,11 @@ class PostgresStore:
         """Commit; when the connection breaks while committing, ask the server what became of it."""
         try:
             tx.commit()
-        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
-            raise
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, *_TOO_LONG):
+            raise  # the server has answered: it committed nothing
         except psycopg.OperationalError as problem:
+            # Half broken it would fail once more where the pool takes it back, and a committed command would run again.
+            tx.close()
             if not self._was_committed(number, tx.appended):
                 raise errors.StoreUnavailable("the connection broke, nothing was written") from problem
 
@@ -260,9 +280,8 @@ class PostgresStore:
             with spoken(self.url):
                 connect(self.url).close()
             self._opened = psycopg_pool.ConnectionPool(
-                self.url,
                 connection_class=cast("type[Pooled]", psycopg.Connection),
-                kwargs={"cursor_factory": psycopg.RawCursor, "autocommit": True},
+                kwargs={**parameters(self.url), "cursor_factory": psycopg.RawCursor, "autocommit": True},
                 min_size=1,
                 max_size=self._size,
                 open=True,
@@ -307,16 +326,40 @@ def _configure(connection: Pooled) -> None:
     """Prepare a new connection of the pool.
 
     Every number travels as bigint: by its size the driver would prepare a statement anew for small and large ones. A
-    machine that stops in the middle of a transaction keeps its row locks no longer than a busy SQLite file waits.
+    machine that stops in the middle of a transaction keeps its row locks no longer than a busy SQLite file waits. No
+    statement of the ledger takes a minute; one that does waits for something that does not come.
     """
     connection.adapters.register_dumper(int, Int8Dumper)
-    connection.execute("SET idle_in_transaction_session_timeout = '30s'")
+    connection.execute(
+        "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '30s'; SET statement_timeout = '60s'"
+    )
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """Return an address as libpq reads it, with ours where it says nothing. Any: as the driver takes them.
+
+    BadUsage, without the password, for what is no address, and for a password with signs that end it before its end:
+    libpq would take the rest for host or port and tell it in its errors.
+    """
+    shown = without_password(url)
+    try:
+        given, plain = conninfo_to_dict(url), conninfo_to_dict(shown)
+    except psycopg.ProgrammingError:
+        given, plain = {}, {"host": ""}
+    if {name: value for name, value in given.items() if not name.endswith("password")} != plain:
+        raise errors.BadUsage(
+            f"{shown} is no address of a PostgreSQL database",
+            hint="postgresql://USER@HOST:PORT/DATABASE; in a password write %40 for @, %2F for /, %25 for %, "
+            "or keep it in PGPASSWORD or ~/.pgpass",
+        ) from None
+    return {**ALIVE, **given}
 
 
 def connect(url: str) -> Connection:
-    """Open one connection of its own in autocommit mode (migration, LISTEN, checks)."""
+    """Open one connection of its own in autocommit mode (migration, LISTEN, checks). BadUsage for a bad address."""
     with spoken(url):
-        connection = cast("Connection", psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=10))
+        opened = psycopg.connect(**parameters(url), autocommit=True, row_factory=dict_row)
+        connection = cast("Connection", opened)
         if connection.info.server_version < OLDEST_SERVER:
             version = connection.info.server_version // 10_000
             connection.close()
@@ -331,7 +374,7 @@ def spoken(url: str) -> Iterator[None]:
         yield
     except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
         raise
-    except psycopg.errors.LockNotAvailable as problem:
+    except _TOO_LONG as problem:
         raise errors.Busy from problem
     except psycopg.errors.ReadOnlySqlTransaction as problem:
         raise errors.StoreReadOnly(f"{without_password(url)} is read-only") from problem
@@ -342,12 +385,3 @@ def spoken(url: str) -> Iterator[None]:
             f"no connection to {without_password(url)}: {str(problem).strip().splitlines()[0]}",
             hint="check that the server runs and the address is right, then try again",
         ) from problem
-
-
-def without_password(url: str) -> str:
-    """Return the address without its password, for messages and registrations."""
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, who = head.partition("://")
-    return f"{scheme}://{who.partition(':')[0]}@{tail}"

@@ -6,8 +6,9 @@ from typing import LiteralString
 
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
+from harnessos.settings import without_password
 from harnessos.store import schema
-from harnessos.store.postgres import Connection, connect, without_password
+from harnessos.store.postgres import Connection, connect
 
 _LOCK = 0x48524E53
 

@@ -62,11 +62,12 @@ class Queries:
         return query
 
     def _load(self, noun: str) -> None:
-        self._nouns.add(noun)
         for folder in ("common", self._dialect):
             file = _FOLDER / folder / f"{noun}.sql"
             if file.exists():
                 self._found.update(parse(file.read_text(encoding="utf-8")))
+        # Last: another thread that finds the noun known must find its statements too.
+        self._nouns.add(noun)
 
     def all(self) -> dict[str, Query]:
         """Return every statement of the dialect (for tests and EXPLAIN)."""

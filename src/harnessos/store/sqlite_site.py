@@ -1,25 +1,31 @@
-"""The place of a SQLite ledger: recognising the file, making it, upgrading it, backing it up, checking it."""
+"""The place of a SQLite ledger: recognising the file, making it, upgrading it, backing it up, checking it.
+
+`sqlite_restore` puts a backup in its place.
+"""
 
 from __future__ import annotations
 
 import os
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
 from harnessos import errors
-from harnessos.files import FileLock, atomic_write, filesystem_kind, private_folder
+from harnessos.files import FileLock, filesystem_kind, private_folder
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.store import schema
 from harnessos.store.sqlite import connect, refuse_old_library, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _SHARED = frozenset({"nfs", "cifs", "fuse", "9p", "virtiofs", "vboxsf", "sshfs", "ceph", "lustre", "afs"})
 """Where WAL's shared memory is not shared, and many writers damage the file (P08: virtiofs, NFS)."""
+
+MAGIC = b"SQLite format 3\0"
+"""What every SQLite file begins with."""
 
 
 class Kind(StrEnum):
@@ -67,7 +73,7 @@ def _is_ours(path: Path) -> bool:
         raise errors.StoreUnavailable(
             f"{path} cannot be read: {problem.strerror}", hint="check the owner and mode of the file and its folder"
         ) from problem
-    if not header.startswith(b"SQLite format 3\0"):
+    if not header.startswith(MAGIC):
         raise errors.StoreForeign(f"{path} is not a SQLite file")
     return int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
 
@@ -133,7 +139,7 @@ def create(path: Path, *, clock: Clock | None = None, ids: Ids | None = None) ->
     """
     clock, ids = clock or SystemClock(), ids or SystemIds()
     refuse_old_library()
-    _make_folder(path)
+    make_folder(path)
     kind = filesystem_kind(path.parent)
     if kind in _SHARED:
         raise errors.StoreFileSystem(
@@ -161,7 +167,8 @@ def create(path: Path, *, clock: Clock | None = None, ids: Ids | None = None) ->
         ) from problem
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make the folder a ledger is to lie in; StoreReadOnly where that cannot be."""
     try:
         private_folder(path.parent)
     except OSError as problem:
@@ -267,11 +274,16 @@ def upgrade(path: Path, *, force: bool = False, clock: Clock | None = None, ids:
 def _live_runs(path: Path) -> int:
     connection = connect(path, read_only=True)
     try:
-        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchall():
-            return 0
-        return int(next(connection.execute("SELECT count(*) FROM runs WHERE live = 1"))[0])
+        return count_live(connection)
     finally:
         connection.close()
+
+
+def count_live(connection: apsw.Connection) -> int:
+    """Return how many runs are live; an early schema has none."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchall():
+        return 0
+    return int(next(connection.execute("SELECT count(*) FROM runs WHERE live = 1"))[0])
 
 
 def backup(path: Path, target: Path) -> None:
@@ -295,32 +307,6 @@ def backup(path: Path, target: Path) -> None:
     with part.open("rb") as handle:
         os.fsync(handle.fileno())
     part.rename(target)
-
-
-def restore(saved: Path, path: Path, *, keep: Path | None = None) -> None:
-    """Put a backup in the place of a ledger; what is there is copied aside to `keep` first, never deleted."""
-    seen = look(saved)
-    refuse_foreign(saved, seen)
-    if seen.kind is not Kind.LEDGER:
-        raise errors.StoreForeign(f"{saved} is not a backup of a ledger")
-    problems = integrity(saved)
-    if problems:
-        raise errors.StoreCorrupt(f"{saved} is damaged: {problems[0]}", hint="use another backup")
-    _make_folder(path)
-    with FileLock(path.with_name(path.name + ".lock"), timeout=60):
-        if path.exists():
-            if keep is None:
-                raise errors.Refused(f"{path} exists already", hint="--replace puts it aside first")
-            for suffix in ("", "-wal", "-shm"):
-                part = Path(f"{path}{suffix}")
-                if part.exists():
-                    part.rename(f"{keep}{suffix}")
-        atomic_write(path, saved.read_bytes(), 0o600)
-        connection = connect(path)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        finally:
-            connection.close()
 
 
 def integrity(path: Path) -> list[str]:

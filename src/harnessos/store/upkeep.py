@@ -77,14 +77,17 @@ def backup(url: str, target: Path) -> None:
         raise errors.BadUsage(f"{target} cannot be written: {problem.strerror}", hint="name another file") from problem
 
 
-def restore(saved: Path, url: str, *, keep: Path | None) -> None:
-    """Put a backup in the place of a SQLite ledger; what is there is moved to `keep` first, Refused without one."""
-    from harnessos.store import sqlite_site
+def restore(saved: Path, url: str, *, keep: Path | None, force: bool = False) -> bool:
+    """Put a backup in the place of a SQLite ledger; what is there is moved to `keep` first, Refused without one.
+
+    Return whether something was there. Refused while it is in use, and while runs are live, unless `force`.
+    """
+    from harnessos.store import sqlite_restore
 
     path = _file_of(url, "`pg_restore` brings back a PostgreSQL database; `harness db import` reads an export")
     if not saved.is_file():
         raise errors.NotAFile(f"{saved} is no file", hint="name a backup", path=str(saved))
-    sqlite_site.restore(saved, path, keep=keep)
+    return sqlite_restore.restore(saved, path, keep=keep, force=force)
 
 
 def problems(url: str) -> list[str]:

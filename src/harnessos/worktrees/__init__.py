@@ -16,7 +16,7 @@ from harnessos.worktrees.joining import Merge
 from harnessos.worktrees.leftovers import commit_leftovers
 from harnessos.worktrees.listing import Listed, list_worktrees, serialised
 from harnessos.worktrees.naming import branch_name, salvage_ref, worktree_path
-from harnessos.worktrees.removal import holders_of, remove
+from harnessos.worktrees.removal import GOING, dismantle, holders_of, remove
 from harnessos.worktrees.repository import (
     Head,
     Repository,
@@ -34,6 +34,7 @@ from harnessos.worktrees.salvage import Salvage, find_salvage, list_salvage, sal
 from harnessos.worktrees.staging import nested_repositories
 
 __all__ = [
+    "GOING",
     "Changed",
     "Checkout",
     "Entry",
@@ -59,6 +60,7 @@ __all__ = [
     "copy_paths",
     "create",
     "diff",
+    "dismantle",
     "find_salvage",
     "fork_point",
     "has_commit",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harnessos import processes
 from harnessos.errors import DiskLow, GitFailed, GitMissing, RunnerProblem
+from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ LISTING_LIMIT = 256 * 1024 * 1024
 """Bytes of a listing; a cut listing is an error, never a shorter answer."""
 
 # These say whose configuration applies; every other GIT_ variable may point git at another repository or index.
-_KEPT = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH"})
+_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH", "XDG_CONFIG_HOME")
 
 _SETTINGS = (
     "core.hooksPath=/dev/null",
@@ -44,16 +45,20 @@ EMAIL = "harness@localhost"
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment git runs in: this process's without GIT_*, in English, never asking, paths as they are."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
-    kept |= {
+    """Return the environment git runs in: built like every child's, in English, never asking, paths as they are.
+
+    A repository's own configuration names programs (filters, merge drivers) that git starts, and agents write there:
+    what they find must not hold this process's secrets.
+    """
+    ours = {
         "LC_ALL": "C",
         "LANGUAGE": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": ":",
         "GIT_LITERAL_PATHSPECS": "1",
     }
-    return kept | dict(extra or {})
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return processes.built_environment(os.environ, {**kept, **ours, **(extra or {})})
 
 
 def git(
@@ -149,7 +154,7 @@ def signature() -> dict[str, str]:
 
 
 def _failure(cwd: Path, arguments: tuple[str, ...], finished: Finished) -> GitFailed | DiskLow:
-    said = os.fsdecode(finished.errors).strip()
+    said = sayable(os.fsdecode(finished.errors)).strip()
     what = f"git {arguments[0]}"
     if finished.exit_code is None:
         reason = f"was ended after {finished.seconds:.0f} s ({finished.ended_by.value})"
@@ -160,7 +165,7 @@ def _failure(cwd: Path, arguments: tuple[str, ...], finished: Finished) -> GitFa
     if "No space left on device" in said:
         return DiskLow(f"{what} in {cwd}: the disk is full", path=str(cwd))
     return GitFailed(
-        f"{what} in {cwd}: {reason}",
+        sayable(f"{what} in {cwd}: {reason}"),
         command=list(arguments),
         exit_code=finished.exit_code,
         stderr=said[-4000:],

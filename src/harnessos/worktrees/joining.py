@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import GitFailed, MergeConflict
+from harnessos.model.words import sayable
 from harnessos.worktrees.git import git, identity, names, signature, text
 from harnessos.worktrees.repository import has_commit, resolve
 
@@ -53,7 +54,7 @@ def merge_in(worktree: Path, merge: Merge) -> None:
         return
     conflicted = _unmerged(worktree)
     if not conflicted:
-        said = os.fsdecode(done.errors).strip()
+        said = sayable(os.fsdecode(done.errors)).strip()
         raise GitFailed(f"git merge of {merge.issue} in {worktree}: {said}", stderr=said, issue=merge.issue)
     git(worktree, "merge", "--abort", writes=True)
     raise MergeConflict(
@@ -124,8 +125,9 @@ def _carried(worktree: Path, tree: str, onto: str) -> str:
 
 
 def _unmerged(worktree: Path) -> list[str]:
+    """Return the files in conflict as they are told and recorded."""
     listed = names(git(worktree, "ls-files", "-z", "--unmerged").output)
-    return list(dict.fromkeys(line.partition("\t")[2] for line in listed))
+    return list(dict.fromkeys(sayable(line.partition("\t")[2]) for line in listed))
 
 
 def _few(paths: object) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from harnessos.worktrees.repository import Repository
 
 _PROC = Path("/proc")
-_GOING = ".going"
+GOING = ".going"
+"""What the name of a folder ends in while it is being deleted."""
 
 
 def remove(repo: Repository, path: Path, branch: str, *, salvaged: bool, keep_branch: bool = False) -> None:
@@ -60,8 +61,16 @@ def dismantle(repo: Repository, path: Path) -> None:
     """Delete a linked worktree's folder and git's entry for it; safe to repeat after a crash at any point.
 
     The folder moves aside first, so nobody, a later salvage least of all, takes a half-deleted one for the work.
+    WorktreeProblem when something in it cannot be deleted, such as files of another user.
     """
-    going = path.with_name(path.name + _GOING)
+    going = path.with_name(path.name + GOING)
+    try:
+        _dismantle(repo, path, going)
+    except OSError as problem:
+        raise WorktreeProblem(f"{path} cannot be deleted: {problem}", path=str(path)) from problem
+
+
+def _dismantle(repo: Repository, path: Path, going: Path) -> None:
     if going.exists():
         _delete(going)
     if path.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harnessos.app import listing
+from harnessos.app import listing, operating
 from harnessos.cli.output import instant
 from harnessos.kernel import attention
 
@@ -24,5 +24,8 @@ def list_all(call: Call) -> None:
 
 def resolve(call: Call) -> None:
     """Settle an entry."""
+    operating.require_operator(
+        call.harness, "settle what waits for a person", f"harness attention resolve {call.args.entry}"
+    )
     call.harness.write(attention.resolve, call.args.entry, call.harness.cause)
     call.out.show({"id": call.args.entry, "resolved": True}, f"{call.args.entry} is settled")

@@ -21,7 +21,13 @@ def list_all(call: Call) -> None:
 
 
 def reset(call: Call) -> None:
-    """Close an issue's breaker."""
+    """Close an issue's breaker, or lift the hold on a provider's account (`provider:NAME`)."""
+    operating.require_operator(call.harness, "reset a breaker", f"harness breaker reset {call.args.issue}")
+    if call.args.issue.startswith("provider:"):
+        name = call.args.issue.removeprefix("provider:")
+        operating.reset_provider(call.harness, name)
+        call.out.show({"provider": name, "held": False}, f"{name} may be used again")
+        return
     issue = operating.change(call.harness, operating.reset_breaker, call.args.issue, call.harness.cause)
     call.out.show(
         {"identifier": issue["identifier"], "status": issue["status"]}, f"{issue['identifier']} is {issue['status']}"

@@ -36,11 +36,12 @@ def resume(call: Call) -> None:
 
 def archive(call: Call) -> None:
     """Close it for good."""
-    operating.require_operator(call.harness, "archive a campaign", f"harness campaign archive {call.args.name}")
     _move(call, "archived")
 
 
 def _move(call: Call, status: str) -> None:
+    words = " ".join(call.harness.command.split("."))
+    operating.require_operator(call.harness, "move a campaign", f"harness {words} {call.args.name}")
     key = call.harness.key(call.args.project)
     row = call.harness.write(operating.move_campaign, key, call.args.name, status, call.harness.cause)
     call.out.show(listing.campaign(row), f"the campaign {row['name']} is {row['status']}")

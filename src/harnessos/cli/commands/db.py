@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harnessos.app import upkeep
+from harnessos.app import operating, upkeep
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -32,7 +32,9 @@ def backup(call: Call) -> None:
 
 def restore(call: Call) -> None:
     """Put a backup in the ledger's place."""
-    kept = upkeep.restore(call.harness, Path(call.args.file).absolute(), replace=call.args.replace)
+    saved = Path(call.args.file).absolute()
+    operating.require_operator(call.harness, "restore a ledger", f"harness db restore {saved}")
+    kept = upkeep.restore(call.harness, saved, replace=call.args.replace, force=call.args.force)
     url = upkeep.without_password(call.harness.settings.store_url)
     call.out.note(f"{'replaced' if kept else 'created'} the ledger {url}")
     aside = f"; the former one is kept at {kept}" if kept else ""
@@ -51,6 +53,7 @@ def export(call: Call) -> None:
 
 def load(call: Call) -> None:
     """Read an export."""
+    operating.require_operator(call.harness, "import a ledger", f"harness db import {call.args.file}")
     url = upkeep.without_password(call.harness.settings.store_url)
     rows, created = upkeep.load(call.harness, Path(call.args.file))
     if created:
@@ -60,6 +63,7 @@ def load(call: Call) -> None:
 
 def upgrade(call: Call) -> None:
     """Bring the ledger to this program's schema."""
+    operating.require_operator(call.harness, "upgrade a ledger", "harness db upgrade")
     url = upkeep.without_password(call.harness.settings.store_url)
     upgraded, backup_file = upkeep.upgrade(call.harness, force=call.args.force)
     if backup_file:

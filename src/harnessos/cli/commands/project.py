@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harnessos import processes
 from harnessos.app import listing, operating
 from harnessos.cli.output import instant
 
@@ -39,7 +40,7 @@ def trust(call: Call) -> None:
     """Trust the project on this machine."""
     key = call.harness.key(call.args.project)
     operating.require_operator(call.harness, "trust a project", f"harness project trust {key}")
-    user = call.harness.actor.name or "operator"
+    user = processes.user_name()
     row = call.harness.write(operating.trust, key, call.harness.machine(), user, call.harness.cause)
     call.out.show({"project": row["key"], "trusted": True}, f"{row['key']} is trusted on this machine by {user}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -18,25 +19,47 @@ if TYPE_CHECKING:
 
     from harnessos.cli.call import Call
 
+STOPPED = 75
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 def up(call: Call) -> int:
     """Serve projects until idle, until once through, or until a signal."""
     args = call.args
-    wanted = Serve(args.project, Path(args.workflow) if args.workflow else None)
+    if args.max_agents is not None and args.max_agents < 1:
+        raise errors.BadUsage(f"--max-agents {args.max_agents} would start nobody", hint="name at least 1")
+    wanted = Serve(args.project, _named(args.workflow))
     options = Options(args.until_idle, args.once, duration(args.max_wait), args.max_agents)
     if args.dry_run:
         return _dry_run(call, wanted, options)
-    if not call.out.json and sys.stdout.isatty():
-        from harnessos.cli.live import LiveTable
-
-        with LiveTable(call.harness) as table:
-            ending = supervising.serve(call.harness, wanted, options, table.tell)
-    else:
-        ending = supervising.serve(call.harness, wanted, options, teller(json=call.out.json))
-    _summary(call, ending)
+    try:
+        ending = _serve(call, wanted, options)
+        _summary(call, ending)
+    except BrokenPipeError:
+        # Whoever read the events has gone: the runs were handed back, and there may be more to do. That is no success.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STOPPED
     return ending.exit_code
+
+
+def _named(workflow: str | None) -> Path | None:
+    """Return the workflow file that the caller names, None without one. NotAFile when it is none."""
+    if workflow is None:
+        return None
+    path = Path(workflow)
+    if not path.is_file():
+        problem = "is no regular file" if path.exists() else "No such file or directory"
+        raise errors.NotAFile(f"{path}: {problem}", hint="name a WORKFLOW.md, or none to take the project's own")
+    return path
+
+
+def _serve(call: Call, wanted: Serve, options: Options) -> Ending:
+    if call.out.json or not sys.stdout.isatty():
+        return supervising.serve(call.harness, wanted, options, teller(json=call.out.json))
+    from harnessos.cli.live import LiveTable
+
+    with LiveTable(call.harness) as table:
+        return supervising.serve(call.harness, wanted, options, table.tell)
 
 
 def teller(*, json: bool) -> supervising.Tell:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def show(call: Call) -> None:
     """Say why an issue, a run or a project is where it is."""
-    from harnessos.processes.identity import boot_id, machine_id
+    from harnessos.processes.identity import boot_id, machine_id, user_name
 
     args = call.args
     classes = tuple(args.workload_class) or None
-    host = Host(machine_id(), boot_id(), classes, tuple(args.capability))
+    host = Host(machine_id(), boot_id(), classes, tuple(args.capability), user_name())
     found = call.harness.read(why.query, args.subject or call.harness.key(None), host)
     if args.store:
         found = found._replace(command=(*found.command, "--store", args.store))

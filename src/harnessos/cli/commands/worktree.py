@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harnessos.app import trees
+from harnessos.app import operating, trees
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -26,6 +26,8 @@ def checkout(call: Call) -> None:
 
 def gc(call: Call) -> None:
     """Remove what is accepted or salvaged."""
+    if not call.args.dry_run:
+        operating.require_operator(call.harness, "remove worktrees", "harness worktree gc")
     here = trees.place(call.harness, call.args.project)
     done = trees.collect(call.harness, here, call.args.cap_gb, dry_run=call.args.dry_run)
     verb = "would go" if call.args.dry_run else "removed"

@@ -43,6 +43,7 @@ CREATE TABLE runs (
     reason TEXT COLLATE "C" NOT NULL DEFAULT '',
     verdict TEXT COLLATE "C",
     budget_day TEXT COLLATE "C" NOT NULL,
+    budget_json TEXT COLLATE "C" NOT NULL DEFAULT '{}',
     reserved_wall_ms BIGINT NOT NULL DEFAULT 0,
     reserved_usd BIGINT NOT NULL DEFAULT 0,
     spent_usd BIGINT,

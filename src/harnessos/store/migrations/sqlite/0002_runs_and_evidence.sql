@@ -43,6 +43,7 @@ CREATE TABLE runs (
     reason TEXT NOT NULL DEFAULT '',
     verdict TEXT,
     budget_day TEXT NOT NULL,
+    budget_json TEXT NOT NULL DEFAULT '{}',
     reserved_wall_ms INTEGER NOT NULL DEFAULT 0,
     reserved_usd INTEGER NOT NULL DEFAULT 0,
     spent_usd INTEGER,

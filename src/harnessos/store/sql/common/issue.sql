@@ -51,6 +51,12 @@ UPDATE issues SET parked = 2, parked_by = :run WHERE id = :id AND status = 'read
 -- Puts back what waited for this run's files.
 UPDATE issues SET parked = 0, parked_by = NULL WHERE parked = 2 AND parked_by = :run;
 
+-- name: issue_unpark_stranded
+-- Puts back what waits for the files of runs that are over (a claim and a run's end can miss each other).
+UPDATE issues SET parked = 0, parked_by = NULL
+WHERE parked = 2 AND parked_by > '' AND project_id = :project AND NOT EXISTS
+    (SELECT 1 FROM runs r WHERE r.id = issues.parked_by AND r.live = 1);
+
 -- name: issue_sleeping
 -- Ready issues whose timer has run out.
 SELECT id FROM issues
@@ -181,6 +187,11 @@ WHERE l.project_id = :project AND i.status = 'ready' AND i.parked = 0 LIMIT :one
 -- name: issue_failed
 -- Failed issues of a project, for the exit code.
 SELECT identifier FROM issues WHERE project_id = :project AND status = 'failed' ORDER BY number LIMIT :most;
+
+-- name: issue_accepted
+-- The newest finished issues with a commit, to look whether the repository still keeps it.
+SELECT id, identifier, accepted_commit FROM issues
+WHERE project_id = :project AND status = 'done' AND accepted_commit IS NOT NULL ORDER BY number DESC LIMIT :most;
 
 -- name: issue_name
 -- The names of an issue and its project, for showing events.

@@ -2,10 +2,10 @@
 -- A claim's run, with its lease.
 INSERT INTO runs (id, project_id, issue_id, attempt, epoch, live, phase, supervised, agent, host, token_hash,
     machine_id, boot_id, pid, pid_started, ttl_ms, expires_at, heartbeat_at, progress_at, cap_at, started_at,
-    budget_day, reserved_wall_ms, reserved_usd, path, base_commit)
+    budget_day, reserved_wall_ms, reserved_usd, path, base_commit, budget_json)
 VALUES (:id, :project_id, :issue_id, :attempt, :epoch, 1, 'claimed', :supervised, :agent, :host, :token_hash,
     :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :now + :ttl_ms, :now, :now, :cap_at, :now,
-    :budget_day, :reserved_wall_ms, :reserved_usd, :path, :base_commit)
+    :budget_day, :reserved_wall_ms, :reserved_usd, :path, :base_commit, :budget_json)
 RETURNING *;
 
 -- name: run_by_id
@@ -29,8 +29,11 @@ SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch DESC LIMIT :one;
 SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch LIMIT :most;
 
 -- name: run_renew
--- The fenced sign of life: extends the lease, no more.
-UPDATE runs SET heartbeat_at = :now, expires_at = :now + ttl_ms
+-- The fenced sign of life: extends the lease, up to the wall-time cap. The supervisor stops its own runs there.
+UPDATE runs SET heartbeat_at = :now,
+    expires_at = CASE WHEN cap_at < :now THEN expires_at ELSE :now + ttl_ms END,
+    stop_request = CASE WHEN cap_at < :now AND supervised = 0
+        THEN coalesce(stop_request, 'the wall-time cap of a run is reached') ELSE stop_request END
 WHERE id = :run AND epoch = :epoch AND live = 1
 RETURNING expires_at, phase, stop_request, verdict, ttl_ms, turns;
 
