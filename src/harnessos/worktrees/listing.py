@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import files
+from harnessos.errors import GitFailed
 from harnessos.worktrees.git import git
 
 if TYPE_CHECKING:
     from harnessos.worktrees.repository import Repository
 
 _USAGE = 129
+_READ_AGAIN = 20
 _PATIENCE = 900.0  # seconds: a large checkout takes its time, and thirty may wait for it
 
 
@@ -42,7 +44,20 @@ def add(repo: Repository, path: Path, commit: str, *how: str) -> None:
 
 
 def list_worktrees(repo: Repository) -> tuple[Listed, ...]:
-    """Read `git worktree list`, main checkout first."""
+    """Read `git worktree list`, main checkout first.
+
+    git fails on an entry that another git, perhaps the user's own and so outside our lock, is half way through making
+    or removing. By the next look it is whole or gone; what still fails after many looks is a broken repository.
+    """
+    for _ in range(_READ_AGAIN):
+        try:
+            return _listed(repo)
+        except GitFailed:
+            continue
+    return _listed(repo)
+
+
+def _listed(repo: Repository) -> tuple[Listed, ...]:
     answer = git(repo.root, "worktree", "list", "--porcelain", "-z", accepts=(0, _USAGE))
     if answer.exit_code == _USAGE:  # git before 2.36 has no -z here
         answer = git(repo.root, "worktree", "list", "--porcelain")
@@ -60,7 +75,11 @@ def git_dir_of(repo: Repository, worktree: Path) -> Path | None:
     """Return git's own folder of a linked worktree, found from the repository's side: agents do delete `.git` files."""
     wanted = worktree.resolve() / ".git"
     for pointer in sorted((repo.common / "worktrees").glob("*/gitdir")):
-        if Path(os.fsdecode(pointer.read_bytes()).rstrip("\n")) == wanted:
+        try:
+            named = os.fsdecode(pointer.read_bytes()).rstrip("\n")
+        except FileNotFoundError:  # another one, removed while we looked
+            continue
+        if Path(named) == wanted:
             return pointer.parent
     return None
 
