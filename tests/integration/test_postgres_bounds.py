@@ -6,8 +6,11 @@ import psycopg
 import pytest
 
 from harnessos import errors
+from harnessos.kernel import projects
+from harnessos.kernel.events import Cause
+from harnessos.model.run import OPERATOR
 from harnessos.store.opening import create_store, open_store
-from harnessos.store.postgres import ALIVE, PostgresStore, connect, parameters
+from harnessos.store.postgres import ALIVE, PostgresStore, PostgresTransaction, connect, parameters
 from harnessos.store.transaction import Transaction
 
 SECRET = "zxq"
@@ -92,3 +95,39 @@ def test_a_lock_that_is_met_at_the_commit_is_busy_too(database: str) -> None:
             store.write(command)
     store.close()
     assert len(tries) == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("lost", ["the answer to COMMIT", "COMMIT itself"])
+def test_a_command_whose_commit_lost_its_answer_is_done_once(
+    database: str, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """The driver still takes the connection for a good one, and fails once more when the pool wants it back."""
+    create_store(database)
+    store = open_store(database)
+    tries: list[int] = []
+    commit = PostgresTransaction.commit
+
+    def cut(tx: PostgresTransaction) -> None:
+        connection = tx._connection
+        if len(tries) > 1:
+            return commit(tx)
+        if lost == "the answer to COMMIT":
+            commit(tx)
+            connection.execute("BEGIN")
+        with psycopg.connect(database, autocommit=True) as server:
+            server.execute("SELECT pg_terminate_backend(%s, 10000)", (connection.info.backend_pid,))
+        raise psycopg.OperationalError("the answer was lost")
+
+    def command(tx: Transaction) -> str:
+        tries.append(tx.now)
+        project = projects.create(tx, f"P{len(tries)}", "p", "git", "r00t", "main", Cause(OPERATOR, "test"))
+        return str(project["key"])
+
+    monkeypatch.setattr(PostgresTransaction, "commit", cut)
+    done = store.write(command)
+    store.close()
+    with psycopg.connect(database) as server:
+        found = server.execute("SELECT key FROM projects").fetchall()
+    assert found == [(done,)]
+    assert len(tries) == (1 if lost == "the answer to COMMIT" else 2)
