@@ -54,7 +54,7 @@ UPDATE issues SET parked = 0, parked_by = NULL WHERE parked = 2 AND parked_by = 
 -- name: issue_unpark_stranded
 -- Puts back what waits for the files of runs that are over (a claim and a run's end can miss each other).
 UPDATE issues SET parked = 0, parked_by = NULL
-WHERE parked = 2 AND parked_by > '' AND project_id = :project AND NOT EXISTS
+WHERE parked = 2 AND parked_by > '' AND project_id || '' = :project AND NOT EXISTS
     (SELECT 1 FROM runs r WHERE r.id = issues.parked_by AND r.live = 1);
 
 -- name: issue_sleeping
