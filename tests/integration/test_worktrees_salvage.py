@@ -144,7 +144,8 @@ def test_a_folder_git_does_not_know_is_not_taken_for_salvaged(place: Place) -> N
 def test_a_commit_that_only_claims_to_be_a_salvage_is_a_plain_start(place: Place, tmp_path: Path) -> None:
     run = place.create()
     commit_files(run.path, {"x": "1\n"})
-    tip = commit_files(run.path, {"x": "2\n"}, f"work\n\nHarness-Head: {run.base_commit[:-1]}0\n")
+    other = run.base_commit[:-1] + ("1" if run.base_commit.endswith("0") else "0")
+    tip = commit_files(run.path, {"x": "2\n"}, f"work\n\nHarness-Head: {other}\n")
     assert place.create("run-2", start=tip).commit == tip
     with pytest.raises(WorktreeProblem, match="no salvage"):
         worktrees.restore_salvage(place.repo, tip, tmp_path / "restored")
