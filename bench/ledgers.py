@@ -15,6 +15,7 @@ from harnessos.model.gate import Gate, parse_gate
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
 from harnessos.model.run import OPERATOR, Holder, Lease
 from harnessos.model.verdict import GateResult
+from harnessos.store import named
 from harnessos.store.opening import create_store, open_store
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def fold(url: str) -> None:
 
 def project_of(store: Store) -> Row:
     """Return the project's row."""
-    return store.read(projects.find, KEY)
+    return store.read(named.project, KEY)
 
 
 def lifecycles(store: Store, project_id: str, number: int) -> None:

@@ -10,6 +10,7 @@ from harnessos.kernel.ending import Closing
 from harnessos.model.issue import MOVES, Status, check_move
 from harnessos.model.outcome import Outcome
 from harnessos.model.verdict import Verdict
+from harnessos.store import named
 from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
 from tests.support.ledger import BY_OPERATOR, COMMIT, HERE, Ledger, agent, approval, draft
@@ -28,7 +29,7 @@ LEGAL = {
 
 def _force(ledger: Ledger, name: str, target: str) -> None:
     def move(tx: Transaction) -> Row:
-        issue = issues.lock(tx, issues.find(tx, ledger.identifier(name))["id"])
+        issue = issues.lock_named(tx, ledger.identifier(name))
         return issues.change(tx, issue, "issue.forced", BY_OPERATOR, {"status": target, "blocked_reason": "operator:x"})
 
     ledger.do(move)
@@ -248,7 +249,7 @@ def test_the_database_itself_refuses_impossible_rows(ledger: Ledger) -> None:
     ledger.plan("a", draft("b", depends=["a"]))
 
     def corrupt(tx: Transaction, /, **columns: object) -> None:
-        row = {**issues.find(tx, ledger.identifier("b")), **columns}
+        row = {**named.issue(tx, ledger.identifier("b")), **columns}
         names = issues._COLUMNS
         tx.run("issue_change", **{name: row[name] for name in names}, id=row["id"], seen=row["event_seq"])
 

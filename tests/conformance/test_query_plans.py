@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harnessos.kernel import attention, intents, issues
+from harnessos.kernel import attention, intents
+from harnessos.store import named
 from harnessos.store.opening import create_store, open_store
 from harnessos.store.queries import Queries
 from harnessos.store.sqlite import connect
@@ -75,7 +76,7 @@ def _issue(number: int) -> Draft:
 
 
 def _question(tx: Transaction, ledger: Ledger, identifier: str) -> None:
-    issue = issues.find(tx, identifier)
+    issue = named.issue(tx, identifier)
     for number in range(3):
         attention.ask(
             tx,

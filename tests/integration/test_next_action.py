@@ -16,10 +16,10 @@ from harnessos.cli.main import run as harness_command
 from harnessos.cli.output import Output
 from harnessos.cli.parser import parser_of
 from harnessos.cli.table import find
-from harnessos.inspector import views
 from harnessos.kernel import campaigns, operations
 from harnessos.kernel.ending import Closing
 from harnessos.model.outcome import Outcome
+from harnessos.store import named
 from harnessos.store.opening import create_store, open_store
 from harnessos.testing import FakeClock
 from tests.support.by_hand import change
@@ -38,7 +38,7 @@ class World:
         self.store = open_store(url, clock=clock)
         self.ledger = Ledger.__new__(Ledger)
         self.ledger.store, self.ledger.clock, self.ledger.keys = self.store, clock, {}
-        self.ledger.project = self.store.read(views.project, "DOCS")
+        self.ledger.project = self.store.read(named.project, "DOCS")
 
     def run(self, *words: str) -> tuple[int, Any]:
         """Run a command; return its exit code and its JSON. Any: each command has its own document."""

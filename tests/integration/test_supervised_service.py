@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sqlite3
 from pathlib import Path
@@ -225,32 +224,6 @@ def test_one_broken_project_keeps_no_other_waiting(tmp_path: Path) -> None:
         good.close()
         if bad is not None:
             bad.close()
-
-
-def test_each_question_is_told_to_the_notifier_once(site: Site) -> None:
-    one, two = site.plan(issue("a"), issue("b"))
-    told = site.folder / "told"
-    notifier = site.script(f"cat >> {told}; echo >> {told}", "notify.sh")
-    site.workflow("exit 1", budget={"attempts": 1}, notify=notifier)
-    assert site.up().code == 1
-    assert site.up().code == 1
-    rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
-    assert sorted(row["identifier"] for row in rows) == [one, two]
-    assert {row["kind"] for row in rows} == {"failed"}
-    assert all(row["command"].startswith("harness issue retry") for row in rows)
-
-
-def test_a_slow_notifier_holds_nobody_up(site: Site) -> None:
-    site.plan(issue("fail", budget={"attempts": 1}), issue("work"))
-    site.workflow(
-        f"test $HARNESS_ISSUE = WORK-2 || exit 1; {WORK}",
-        notify=site.script("sleep 2", "notify.sh"),
-        front={"agent": {"max_concurrent_agents": 1}},
-    )
-    up = site.up()
-    kinds = [event["event"] for event in up.events]
-    assert up.code == 1
-    assert kinds.count("run.ended") == 2
 
 
 ASKED = "trap 'echo asked > $HARNESS_EVIDENCE_DIR/asked; exit 1' TERM; touch $HARNESS_EVIDENCE_DIR/up; "

@@ -32,6 +32,7 @@ from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
 from harnessos.model.run import OPERATOR, Actor, Holder
 from harnessos.model.verdict import GateResult
+from harnessos.store import named
 from harnessos.store.opening import open_store
 from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
@@ -76,7 +77,7 @@ class Ids:
 
 
 def _project(store: Store, mark: str) -> Row:
-    return store.read(projects.find, mark)
+    return store.read(named.project, mark)
 
 
 def _run(store: Store, mark: str, token: str) -> Row:

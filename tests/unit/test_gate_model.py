@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harnessos.model.counts import read_summary, read_tap
-from harnessos.model.facts import conflict_lines
 from harnessos.model.gate import Gate, GateKind, Pattern, Place, ReportFormat, parse_gate, parse_gates
 from harnessos.model.globs import covers
 from harnessos.model.jsonschema import schema_problems, value_problems
-from harnessos.model.protection import is_protected, protected_changes, protected_paths
+from harnessos.model.protection import is_protected, protected_changes
 
 GOOD: list[dict[str, Any]] = [
     {"name": "build", "kind": "command", "argv": ["make", ""], "timeout_s": 5, "expected_exit": 3, "in": "worktree"},
@@ -182,7 +181,6 @@ def test_globs_and_the_workflow_are_protected_even_when_new() -> None:
         "WORKFLOW.md",
         "ci/x",
     )
-    assert {"WORKFLOW.md", "tests/**"} <= protected_paths([parsed(gate)])
 
 
 @pytest.mark.parametrize(
@@ -295,8 +293,3 @@ def test_output_without_a_summary_is_a_problem() -> None:
 def test_tap_is_counted_at_its_top_level(text: str, ran: int, failed: int, problem: bool) -> None:
     counts = read_tap(text)
     assert (counts.ran, counts.failed, bool(counts.problem)) == (ran, failed, problem)
-
-
-def test_only_whole_conflicts_count() -> None:
-    assert conflict_lines(b"Title\n=======\n<<<<<<< quoted\n") == ()
-    assert conflict_lines(b"a\n<<<<<<< ours\r\nx\r\n=======\r\ny\r\n>>>>>>> theirs\r\n") == (2,)

@@ -229,7 +229,7 @@ def test_codex_command_may_not_be_blank(value: str) -> None:
         ("~/x", "/users/me/x"),
         ("$ROOT", "/big"),
         ("${ROOT}/y", "/big/y"),
-        ("work/trees", "/repo/work/trees"),
+        ("var/trees", "/repo/var/trees"),
         ("/abs", "/abs"),
         ("'~other'", "/repo/~other"),
     ],

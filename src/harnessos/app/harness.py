@@ -12,6 +12,7 @@ from harnessos.model.run import Actor
 from harnessos.model.words import is_sayable, sayable
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.settings import Settings, load
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,9 +106,7 @@ class Harness:
 
     def project(self, given: str | None = None) -> Row:
         """Return the row of the project that is meant, or raise UnknownIdentifier."""
-        from harnessos.kernel import projects
-
-        return self.read(projects.find, self.key(given))
+        return self.read(named.project, self.key(given))
 
     @cached_property
     def ground(self) -> Ground:

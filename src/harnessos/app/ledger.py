@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from harnessos.model.issue import PRIORITIES
 from harnessos.model.run import Lease
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -195,15 +196,13 @@ def _projects(tx: Transaction) -> list[Project]:
 
 
 def _issue(tx: Transaction, identifier: str) -> Issue:
-    from harnessos.kernel import issues
 
-    return _view(issues.find(tx, identifier))
+    return _view(named.issue(tx, identifier))
 
 
 def _issues(tx: Transaction, project: str, after: int) -> list[Row]:
-    from harnessos.kernel import projects
 
-    return tx.all("inspect_issue_rows", project=projects.find(tx, project)["id"], after=after, most=_PAGE)
+    return tx.all("inspect_issue_rows", project=named.project(tx, project)["id"], after=after, most=_PAGE)
 
 
 def _view(row: Row) -> Issue:

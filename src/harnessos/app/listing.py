@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harnessos.kernel import projects
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
@@ -17,7 +17,7 @@ def all_projects(tx: Transaction) -> list[dict[str, Any]]:
 
 def project(tx: Transaction, key: str) -> dict[str, Any]:
     """Return a project with the places it lies at and how many issues it has in each status."""
-    row = projects.find(tx, key)
+    row = named.project(tx, key)
     places = [
         {"machine": place["machine_id"], "path": place["path"], "trusted_by": place["trusted_by"]}
         for place in tx.all("project_locations", project=row["id"])
@@ -32,7 +32,7 @@ def _project(row: Row) -> dict[str, Any]:
 
 def campaigns(tx: Transaction, key: str) -> list[dict[str, Any]]:
     """Return a project's campaigns."""
-    rows = tx.all("campaign_list", project=projects.find(tx, key)["id"])
+    rows = tx.all("campaign_list", project=named.project(tx, key)["id"])
     return [campaign(row) for row in rows]
 
 
@@ -66,7 +66,7 @@ def breakers(tx: Transaction, most: int) -> list[dict[str, Any]]:
 
 def attention(tx: Transaction, key: str, most: int, cursor: str) -> dict[str, Any]:
     """Return a page of what waits for a person; `cursor` is None on the last page."""
-    rows = tx.all("attention_open", project=projects.find(tx, key)["id"], after=cursor, most=most + 1)
+    rows = tx.all("attention_open", project=named.project(tx, key)["id"], after=cursor, most=most + 1)
     items = [
         {name: row[name] for name in ("id", "identifier", "kind", "question", "command", "created_at")}
         for row in rows[:most]

@@ -9,12 +9,13 @@ import json
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple
 
 from harnessos import errors
-from harnessos.kernel import budgets, campaigns, issues, operations, projects, settling
+from harnessos.kernel import budgets, campaigns, operations, projects, settling
 from harnessos.model.budget import utc_day
 from harnessos.model.gate import parse_gates
 from harnessos.model.issue import PRIORITIES, Status
 from harnessos.model.plan import PlannedIssue, definition_hash
 from harnessos.model.policy import from_document
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,15 +67,15 @@ def approve(harness: Harness, identifier: str, name: str | None, state: str, not
 
 def approve_milestone(harness: Harness, identifier: str, name: str | None, state: str, note: str) -> Row:
     """Decide what an issue's milestone asks for; return the issue as it then stands."""
-    issue = harness.read(issues.find, identifier)
+    issue = harness.read(named.issue, identifier)
     harness.write(operations.approve_milestone, issue["milestone_id"], name, state, note, harness.cause)
     settling.drain(harness.store, issue["project_id"], harness.cause)
-    return harness.read(issues.find, identifier)
+    return harness.read(named.issue, identifier)
 
 
 def edit(tx: Transaction, identifier: str, wanted: Edit, cause: Cause) -> Row:
     """Change an issue's texts, priority, size and dependencies in one go."""
-    issue = issues.find(tx, identifier)
+    issue = named.issue(tx, identifier)
     columns: dict[str, Any] = {
         name: value for name, value in (("task", wanted.task), ("description", wanted.description)) if value is not None
     }
@@ -123,7 +124,7 @@ def planned_of(issue: Row) -> PlannedIssue:
 
 def reset_breaker(tx: Transaction, identifier: str, cause: Cause) -> Row:
     """Close an issue's breaker: the issue goes back to the queue with a fresh allowance."""
-    issue = issues.find(tx, identifier)
+    issue = named.issue(tx, identifier)
     if issue["blocked_reason"] != "breaker:issue":
         raise errors.IllegalMove(
             f"{identifier} has no open breaker, it is {issue['status']}", hint=f"`harness why {identifier}`"
@@ -138,26 +139,26 @@ def reset_provider(harness: Harness, name: str) -> None:
 
 def create_campaign(tx: Transaction, key: str, name: str, objective: str, cause: Cause) -> Row:
     """Create a campaign in a project."""
-    return campaigns.create(tx, projects.find(tx, key)["id"], name, objective, {}, cause)
+    return campaigns.create(tx, named.project(tx, key)["id"], name, objective, {}, cause)
 
 
 def move_campaign(tx: Transaction, key: str, name: str, status: str, cause: Cause) -> Row:
     """Pause, resume or archive a campaign; return its row."""
-    project = projects.find(tx, key)
+    project = named.project(tx, key)
     campaigns.set_status(tx, campaigns.find(tx, project["id"], name), status, cause)
     return campaigns.find(tx, project["id"], name)
 
 
 def trust(tx: Transaction, key: str, machine: str, user: str | None, cause: Cause) -> Row:
     """Trust a project on this machine, or with `user` None take that back; return its row."""
-    project = projects.find(tx, key)
+    project = named.project(tx, key)
     projects.trust(tx, project, machine, user, cause)
     return project
 
 
 def set_cap(tx: Transaction, key: str, dimension: str, amount: str, cause: Cause) -> Mapping[str, Any]:
     """Change a cap of a project; return its budget."""
-    budgets.set_cap(tx, projects.find(tx, key), dimension, amount, cause)
+    budgets.set_cap(tx, named.project(tx, key), dimension, amount, cause)
     return budget(tx, key)
 
 
@@ -166,7 +167,7 @@ def budget(tx: Transaction, key: str) -> dict[str, Any]:
 
     Any: a JSON document.
     """
-    project = projects.find(tx, key)
+    project = named.project(tx, key)
     day = utc_day(tx.now)
     scope = {"scope_kind": "project", "scope": project["id"]}
     used = {row["dimension"]: row for row in tx.all("inspect_budget", **scope, period=day)}

@@ -16,6 +16,7 @@ from harnessos.model.briefing import Dependency, Material, briefing
 from harnessos.model.budget import utc_day
 from harnessos.model.checkpoint import resume_packet
 from harnessos.model.issue import PRIORITIES
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +78,8 @@ def begin(harness: Harness, wish: Wish) -> dict[str, Any]:
 
 
 def _project(tx: Transaction, key: str) -> Row:
-    from harnessos.kernel import projects
 
-    return projects.find(tx, key)
+    return named.project(tx, key)
 
 
 def _document(harness: Harness, begun: Begun) -> dict[str, Any]:

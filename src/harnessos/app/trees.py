@@ -10,6 +10,7 @@ from harnessos.dispatch import place as places
 from harnessos.dispatch import working
 from harnessos.files import folder_size
 from harnessos.model.outcome import Outcome
+from harnessos.store import named
 from harnessos.worktrees import Entry, Listed, Removal, plan_gc
 
 if TYPE_CHECKING:
@@ -115,9 +116,8 @@ def check_out(harness: Harness, identifier: str, into: str | None) -> tuple[Path
 
 
 def _issue(tx: Transaction, identifier: str) -> Row:
-    from harnessos.kernel import issues
 
-    issue = issues.find(tx, identifier)
+    issue = named.issue(tx, identifier)
     project = tx.one("project_by_id", id=issue["project_id"])
     assert project is not None
     return {**issue, "project_key": project["key"]}

@@ -10,6 +10,7 @@ from harnessos.kernel import claims, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.model.digest import sha256_hex
 from harnessos.model.outcome import Outcome
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,18 +101,10 @@ def hashed(token: str) -> str:
 
 def _lost(tx: Transaction, project_id: str, identifier: str | None) -> str | None:
     if identifier is not None:
-        last = tx.one("run_last_of", issue=_id_of(tx, identifier), one=1)
+        last = tx.one("run_last_of", issue=named.issue(tx, identifier)["id"], one=1)
         return identifier if last is not None and last["outcome"] == Outcome.LOST else None
     row = tx.one("run_recoverable", project=project_id, one=1)
     return row["identifier"] if row else None
-
-
-def _id_of(tx: Transaction, identifier: str) -> str:
-    """Return the id of an issue by its identifier."""
-    row = tx.one("issue_by_identifier", identifier=identifier)
-    if row is None:
-        raise errors.UnknownIdentifier(f"there is no issue {identifier}", identifier=identifier)
-    return str(row["id"])
 
 
 def find_run(ground: Ground, token: str) -> Row:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harnessos.inspector import reasons, run_view, timeline, views
+from harnessos.inspector import reasons, run_view, timeline
 from harnessos.model.issue import PRIORITIES
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from harnessos.inspector.run_view import RunLine
@@ -52,7 +53,7 @@ _STATES = ("waiting", "met", "broken")
 
 def query(tx: Transaction, identifier: str) -> IssueView:
     """Return everything about an issue, or raise UnknownIdentifier."""
-    row = views.issue(tx, identifier)
+    row = named.issue(tx, identifier)
     issue_id = row["id"]
     last = tx.one("run_last_of", issue=issue_id, one=1)
     runs = tx.all("inspect_runs_of", issue=issue_id, before=2**62, most=MOST)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
@@ -83,16 +84,6 @@ def span(ms: int) -> str:
     return f"{seconds} s"
 
 
-def project(tx: Transaction, key: str) -> Row:
-    """Return the project with that key, or raise UnknownIdentifier."""
-    row = tx.one("project_by_key", key=key.upper())
-    if row is None:
-        raise errors.UnknownIdentifier(
-            f"there is no project {key.upper()} in this ledger", hint="`harness project list` shows what there is"
-        )
-    return row
-
-
 def project_by_id(tx: Transaction, project_id: str) -> Row:
     """Return a project that a row points to."""
     row = tx.one("project_by_id", id=project_id)
@@ -100,21 +91,9 @@ def project_by_id(tx: Transaction, project_id: str) -> Row:
     return row
 
 
-def issue(tx: Transaction, identifier: str) -> Row:
-    """Return the issue with that identifier, or raise UnknownIdentifier."""
-    row = tx.one("issue_by_identifier", identifier=identifier.upper())
-    if row is None:
-        raise errors.UnknownIdentifier(f"there is no issue {identifier}", identifier=identifier)
-    return row
-
-
 def run(tx: Transaction, run_id: str) -> Row:
     """Return the run with that id and its issue's identifier, or raise UnknownIdentifier."""
-    row = tx.one("run_by_id", id=run_id)
-    if row is None:
-        raise errors.UnknownIdentifier(
-            f"there is no run {run_id}", hint="`harness run list` shows what there is", run=run_id
-        )
+    row = named.run(tx, run_id)
     owner = tx.one("issue_by_id", id=row["issue_id"])
     assert owner is not None
     return {**row, "identifier": owner["identifier"], "task": owner["task"]}

@@ -10,6 +10,7 @@ from harnessos.inspector.remedies import Remedy, begin, harness, raise_cap
 from harnessos.inspector.status import budgets
 from harnessos.inspector.views import ANY_HOST, Host, span
 from harnessos.inspector.why_issue import Answer, Deciding
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
@@ -54,7 +55,7 @@ def _issue(tx: Transaction, issue: Row, host: Host) -> Why:
 
 
 def _run(tx: Transaction, run: Row, host: Host) -> Why:
-    issue = views.issue(tx, run["identifier"])
+    issue = named.issue(tx, run["identifier"])
     own = _issue(tx, issue, host)
     name = run["id"]
     if run["live"]:

@@ -142,7 +142,7 @@ def _free_slot(tx: Transaction, request: ClaimRequest, most: int) -> int | None:
 
 def _named(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied) -> Row | Nothing:
     assert request.issue is not None
-    issue = issues.lock(tx, issues.find(tx, request.issue)["id"])
+    issue = issues.lock_named(tx, request.issue)
     identifier, status = issue["identifier"], issue["status"]
     if issue["project_id"] != request.project_id:
         raise errors.UnknownIdentifier(f"{identifier} belongs to another project", identifier=identifier)

@@ -11,6 +11,7 @@ from harnessos.model.claim_order import claim_rank
 from harnessos.model.event import DECIDED
 from harnessos.model.issue import Status, Waiting, check_move, resting
 from harnessos.model.milestone import STATUSES
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,12 +31,9 @@ def lock(tx: Transaction, issue_id: str) -> Row:
     return row
 
 
-def find(tx: Transaction, identifier: str) -> Row:
-    """Return the issue with that identifier (`DOCS-42`), or raise UnknownIdentifier."""
-    row = tx.one("issue_by_identifier", identifier=identifier)
-    if row is None:
-        raise errors.UnknownIdentifier(f"there is no issue {identifier}", identifier=identifier)
-    return row
+def lock_named(tx: Transaction, identifier: str) -> Row:
+    """Return the row of the issue with that identifier (`DOCS-42`), locked until the transaction ends."""
+    return lock(tx, named.issue(tx, identifier)["id"])
 
 
 def change(

@@ -9,6 +9,7 @@ from harnessos.kernel import approvals, attention, dependencies, ending, escalat
 from harnessos.model.checkpoint import body
 from harnessos.model.issue import Status, check_move
 from harnessos.model.outcome import Ended, Outcome
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ def only_operator(cause: Cause, what: str, command: str) -> None:
 
 def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """Cancel an issue that is not over; its live run is stopped and told nothing further counts."""
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     if cause.actor.kind == "agent" and issue["planned_by"] != str(cause.actor):
         only_operator(cause, "cancel what it did not plan itself", f"harness issue cancel {identifier}")
     tx.do("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
@@ -56,7 +57,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
 def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
     """Give a failed or blocked issue a fresh allowance of attempts, and let a waiting one go at once."""
     only_operator(cause, "retry an issue", f"harness issue retry {identifier}")
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     if issue["status"] == Status.READY and issue["not_before"] is not None:
         return issues.change(tx, issue, "issue.retried", cause, {"parked": 0, "not_before": None})
     if issue["status"] == Status.BLOCKED and str(issue["blocked_reason"]).startswith("dependency_failed:"):
@@ -88,7 +89,7 @@ def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
 def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """Open a done or cancelled issue again; ready dependents wait again, running ones are flagged."""
     only_operator(cause, "reopen an issue", f"harness issue reopen {identifier}")
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     if issue["status"] not in (Status.DONE, Status.CANCELLED):
         raise errors.IllegalMove(
             f"{identifier} is {issue['status']}; only a done or cancelled issue is reopened",
@@ -114,7 +115,7 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """
     if reason.startswith("operator:"):
         only_operator(cause, "block an issue", f"harness issue block {identifier}")
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     if issue["status"] == Status.IN_PROGRESS:
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}"
@@ -141,7 +142,7 @@ def approve(tx: Transaction, identifier: str, name: str | None, state: str, note
     """
     only_operator(cause, "approve", f"harness issue approve {identifier}")
     _known_state(state)
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     wanted = [row for row in tx.all("approval_of_issue", issue=issue["id"]) if name in (None, row["name"])]
     if name is None and issue["blocked_reason"] in ("approval:review", "approval:unverified"):
         return _accept(tx, issue, state, note, cause)
@@ -224,7 +225,7 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
 
     An issue that is running keeps the definition it runs under until the run ends; it cannot be edited meanwhile.
     """
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
+    issue = issues.lock_named(tx, identifier)
     if issue["status"] == Status.IN_PROGRESS:
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}"
@@ -244,9 +245,9 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
 
 def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], cause: Cause) -> Row:
     """Add and drop dependencies by identifier; a cycle is refused and named."""
-    issue = issues.lock(tx, issues.find(tx, identifier)["id"])
-    added = {issues.find(tx, name)["id"]: name for name in add}
-    dropped = {issues.find(tx, name)["id"] for name in drop}
+    issue = issues.lock_named(tx, identifier)
+    added = {named.issue(tx, name)["id"]: name for name in add}
+    dropped = {named.issue(tx, name)["id"] for name in drop}
     for on, name in added.items():
         if on == issue["id"] or dependencies.reaches(tx, on, issue["id"]):
             raise errors.Refused(f"{identifier} cannot depend on {name}, which already depends on {identifier}")
@@ -257,9 +258,7 @@ def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], 
 
 def request_stop(tx: Transaction, run_id: str, reason: str, cause: Cause) -> bool:
     """Ask a live run to stop; whoever watches it acts at its next look."""
-    run = tx.one("run_by_id", id=run_id)
-    if run is None:
-        raise errors.UnknownIdentifier(f"there is no run {run_id}")
+    run = named.run(tx, run_id)
     changed = tx.run("run_stop", run=run_id, reason=reason) == 1
     if changed:
         events.note(tx, ("issue", run["issue_id"]), "run.stop_requested", cause, {"reason": reason})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.kernel import budgets, campaigns, events
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
@@ -43,17 +44,7 @@ def create(
     budgets.open_project(tx, project)
     events.note(tx, ("project", project), "project.created", cause, {"key": key, "kind": kind, "root": root_commit})
     campaigns.create(tx, project, campaigns.DEFAULT, "", {}, cause)
-    return find(tx, key)
-
-
-def find(tx: Transaction, key: str) -> Row:
-    """Return the project with that key, or raise UnknownIdentifier."""
-    row = tx.one("project_by_key", key=key.upper())
-    if row is None:
-        raise errors.UnknownIdentifier(
-            f"there is no project {key.upper()} in this ledger", hint="`harness project list` shows what there is"
-        )
-    return row
+    return named.project(tx, key)
 
 
 def locate(tx: Transaction, project: Row, machine_id: str, path: str, cause: Cause) -> None:

@@ -23,21 +23,3 @@ class Approval(NamedTuple):
     by: str
     approved: bool
     subject: str | None = None
-
-
-def conflict_lines(content: bytes) -> tuple[int, ...]:
-    """Return the line numbers (from 1) where a left-over merge conflict begins.
-
-    Only a whole conflict counts, because a row of `=` alone is also how headings are underlined.
-    """
-    found: list[int] = []
-    start, middle = 0, False
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if line.startswith(b"<<<<<<< "):
-            start, middle = number, False
-        elif start and line.rstrip(b"\r") == b"=======":
-            middle = True
-        elif start and middle and line.startswith(b">>>>>>> "):
-            found.append(start)
-            start, middle = 0, False
-    return tuple(found)

@@ -34,16 +34,6 @@ def _named(argv: tuple[str, ...] | None, shell: str) -> frozenset[str]:
     return frozenset(path for place in places if (path := _relative(place)))
 
 
-def protected_paths(gates: Iterable[Gate], workflow_name: str = WORKFLOW) -> frozenset[str]:
-    """Return the workflow's file, the paths the commands may name and the `protect` globs, for showing to a person.
-
-    `is_protected` decides; here a word that names no file is still listed.
-    """
-    gates = tuple(gates)
-    named = frozenset[str]().union(*(named_paths(gate) for gate in gates))
-    return named | {workflow_name} | {glob for gate in gates for glob in gate.protect}
-
-
 def is_protected(
     path: str, gates: Iterable[Gate], exists: Callable[[str], bool], workflow_name: str = WORKFLOW
 ) -> bool:

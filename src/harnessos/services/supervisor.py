@@ -19,7 +19,7 @@ from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
 from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services.leases import Leases
-from harnessos.services.notifying import notify
+from harnessos.services.notifying import Notifier
 from harnessos.services.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Supervisor:
         self._options = options
         self._control = Control()
         self._reporter = Reporter(ground, [place.project for place in served], tell)
+        self._notifier = Notifier(ground, self._reporter)
         self._runs: dict[str, Future[None]] = {}
         self._changes = -1
         self._heard = -1
@@ -128,7 +129,8 @@ class Supervisor:
         if self._control.drain.is_set():
             self._reporter.say("up.stopping", reason="asked to: agents are ended, verifications finish; once more cuts")
         self._sweep(now)
-        notify(self._ground, self._served, bridge)
+        self._notifier.send(self._served, bridge)
+        self._notifier.report()
         self._reporter.catch_up()
         self._decide()
         # Only now: a tick that could not be finished is done again. What it committed itself is no news.
@@ -269,6 +271,7 @@ class Supervisor:
     def ending(self) -> Ending:
         """Say why it stopped: 0 all finished or waiting on a person, 1 something failed, 75 later: timers, live runs, drained."""
         self._reporter.catch_up()
+        self._notifier.report()
         failed: list[str] = []
         waiting: list[str] = []
         timers = 0

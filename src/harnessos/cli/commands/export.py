@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def show(call: Call) -> None:
     """Print a page of a project's document; it is JSON with and without --json."""
-    project = call.harness.read(views.project, call.harness.key(call.args.project))
+    project = call.harness.project(call.args.project)
     page = views.document(call.harness.read(export.query, project, call.args.cursor, call.args.limit))
     call.out.show(page, dumps(page))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def list_all(call: Call) -> None:
     """List issues."""
     args = call.args
-    project = call.harness.read(views.project, call.harness.key(args.project))
+    project = call.harness.project(args.project)
     wanted = Filter(args.status, args.milestone, args.label)
     page = call.harness.read(listing.query, project, wanted, args.cursor, args.limit)
     rows = [

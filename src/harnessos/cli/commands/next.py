@@ -37,7 +37,7 @@ def _find(call: Call) -> NextAction:
         harness.read(_nothing)
         if not args.project and harness.settings.project_key is None:
             return next_action.unregistered(str(harness.settings.cwd), _key(call))
-        project = harness.read(views.project, harness.key(args.project))
+        project = harness.project(args.project)
         found = harness.read(next_action.query, project, host)
         if found.action == "reap":
             # Who this machine is costs a look at the system, and matters only for a lease that it may still renew.

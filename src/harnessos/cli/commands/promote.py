@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harnessos.inspector import views
 from harnessos.kernel import settling
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 def promote(call: Call) -> None:
     """Work off what is unsettled and recompute what is ready."""
     harness = call.harness
-    project = harness.read(views.project, harness.key(call.args.project))
+    project = harness.project(call.args.project)
     settling.drain(harness.store, project["id"], harness.cause)
     moved = harness.write(settling.promote, project["id"], harness.cause)
     text = f"now moved: {', '.join(moved)}" if moved else "nothing was left to promote"

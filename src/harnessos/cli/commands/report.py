@@ -19,7 +19,7 @@ _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 def show(call: Call) -> None:
     """Show what came of the last hours."""
     length = _length(call.args.since)
-    project = call.harness.read(views.project, call.harness.key(call.args.project))
+    project = call.harness.project(call.args.project)
     since = max(0, call.harness.clock.now() - length)
     seen = call.harness.read(report.query, project, since, call.args.cursor, call.args.limit)
     call.out.show(views.document(seen), _text(seen))

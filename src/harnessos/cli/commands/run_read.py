@@ -10,6 +10,7 @@ from harnessos import errors
 from harnessos.cli.output import clean, instant
 from harnessos.inspector import run_view, views
 from harnessos.inspector.views import span
+from harnessos.store import named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +28,11 @@ _PAUSE = Event()
 def list_all(call: Call) -> None:
     """List runs, newest first."""
     args = call.args
-    issue = call.harness.read(views.issue, args.issue) if args.issue else None
+    issue = call.harness.read(named.issue, args.issue) if args.issue else None
     if issue is not None:
         project = call.harness.read(views.project_by_id, issue["project_id"])
     else:
-        project = call.harness.read(views.project, call.harness.key(args.project))
+        project = call.harness.project(args.project)
     page = call.harness.read(run_view.listed, project, issue, live=args.live, cursor=args.cursor, limit=args.limit)
     rows = [
         (line.id, line.identifier, line.attempt, line.agent, line.turns, line.outcome or line.phase, span(line.age_ms))

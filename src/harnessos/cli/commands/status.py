@@ -16,7 +16,7 @@ _UNITS = {"runs": ("", 1), "wall_ms": (" h", 3_600_000), "usd": (" USD", 1_000_0
 
 def show(call: Call) -> None:
     """Show how a project stands."""
-    project = call.harness.read(views.project, call.harness.key(call.args.project))
+    project = call.harness.project(call.args.project)
     after = views.number_cursor(call.args.cursor)
     seen = call.harness.read(status.query, project, after, call.args.limit)
     call.out.show(views.document(seen), _text(seen))
