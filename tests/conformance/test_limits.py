@@ -19,7 +19,7 @@ def _balance(ledger: Ledger, dimension: str, day: str | None = None) -> Row:
     def rows(tx: Transaction) -> list[Row]:
         scope = {"scope_kind": "project", "scope": ledger.project["id"], "period": day or utc_day(tx.now)}
         tx.run("budget_open", **scope)
-        return tx.all("budget_lock", **scope)
+        return tx.all("budget_balances", **scope)
 
     return next(row for row in ledger.store.write(rows) if row["dimension"] == dimension)
 

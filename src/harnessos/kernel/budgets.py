@@ -18,6 +18,7 @@ from harnessos.model.budget import (
     limits,
     utc_day,
 )
+from harnessos.store.transaction import Collided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +30,12 @@ _SCOPE = "project"
 
 
 class Reservation(NamedTuple):
-    """What a claim sets aside for its run."""
+    """What a claim sets aside for its run, in so many dimensions."""
 
     day: str
     wall_ms: int
     usd: int
+    dimensions: int
 
 
 def limits_of(issue: Row, *outer: str) -> Limits:
@@ -48,11 +50,11 @@ def open_project(tx: Transaction, project_id: str) -> None:
 
 
 def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
-    """Return the project's balances of a UTC day, locked, opening the day at its first use."""
-    rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
+    """Return the project's balances of a UTC day, opening the day at its first use."""
+    rows = tx.all("budget_balances", scope_kind=_SCOPE, scope=project_id, period=day)
     if not rows:
         tx.do("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
-        rows = tx.all("budget_lock", scope_kind=_SCOPE, scope=project_id, period=day)
+        rows = tx.all("budget_balances", scope_kind=_SCOPE, scope=project_id, period=day)
     return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"], row["set_by"]) for row in rows]
 
 
@@ -80,12 +82,18 @@ def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -
         if share.lacking:
             return Lacking(balance.dimension, share.lacking)
         got[balance.dimension] = share.amount
-    return Reservation(utc_day(tx.now), got["wall_ms"], got["usd"])
+    return Reservation(utc_day(tx.now), got["wall_ms"], got["usd"], len(found))
 
 
 def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:
-    """Set the amounts aside; `wanted` has said under the same locks that they fit."""
-    tx.do("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, wall_ms=want.wall_ms, usd=want.usd)
+    """Set the amounts aside. Collided when another claim was given meanwhile what `wanted` saw.
+
+    All claims and ends of a project meet in these rows: each locks them last, so that they stand in line for nothing
+    but the commit.
+    """
+    values = {"wall_ms": want.wall_ms, "usd": want.usd}
+    if tx.run("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, **values) != want.dimensions:
+        raise Collided
 
 
 def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
@@ -108,26 +116,31 @@ def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
     return reason
 
 
-def settle(tx: Transaction, run: Row) -> int:
-    """Turn an ended run's reservation into what it used; return its wall time in ms.
+def wall_used(run: Row) -> int:
+    """Return the wall time of an ended run in ms.
 
-    Spend that a runner did not report is charged in full where money was reserved. A lost run is charged up to the
-    end of its lease: what came after may be a machine that slept.
+    A lost run is charged up to the end of its lease: what came after may be a machine that slept.
     """
     ended = min(run["ended_at"], run["expires_at"]) if run["outcome"] == "lost" else run["ended_at"]
-    used = max(0, ended - run["started_at"])
+    return max(0, int(ended - run["started_at"]))
+
+
+def settle(tx: Transaction, run: Row) -> None:
+    """Turn an ended run's reservation into what it used; last in the transaction, as `reserve` says.
+
+    Spend that a runner did not report is charged in full where money was reserved.
+    """
     usd = run["spent_usd"] if run["spent_usd"] is not None else run["reserved_usd"]
     tx.do(
         "budget_settle",
         scope_kind=_SCOPE,
         scope=run["project_id"],
         period=run["budget_day"],
-        wall_ms=used,
+        wall_ms=wall_used(run),
         usd=usd,
         reserved_wall_ms=run["reserved_wall_ms"],
         reserved_usd=run["reserved_usd"],
     )
-    return int(used)
 
 
 def lift_provider(tx: Transaction, name: str, cause: Cause) -> None:

@@ -232,7 +232,6 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         if want.why == "reserved":
             return Nothing(f"budget:project {want.dimension} of the day is reserved by live runs")
         return Nothing(budgets.hold(tx, request.project_id, want.dimension, cause))
-    budgets.reserve(tx, request.project_id, want)
     run_id = tx.new_id("run")
     lease = Lease(run_id, issue["id"], issue["lease_epoch"] + 1)
     run = tx.one(
@@ -275,5 +274,6 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         {"status": Status.IN_PROGRESS.value, "lease_epoch": lease.epoch},
         {"attempt": issue["attempts"] + 1, "agent": request.agent, "machine": request.holder.machine_id},
     )
+    budgets.reserve(tx, request.project_id, want)
     assert run is not None
     return Claimed(lease, taken, run, slot)

@@ -58,7 +58,6 @@ def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Clo
 
 def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing = PLAIN) -> Row:
     """Move the issue of a run that was just ended under its fence, and give back what the run held."""
-    used = budgets.settle(tx, run)
     if run["supervised"]:
         tx.do("slot_free", run=run["id"])
     if issue["files_json"] != "[]":
@@ -67,7 +66,7 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         tx.do("run_files_free", run=run["id"])
         tx.do("issue_unpark", run=run["id"])
     limits = budgets.limits_of(issue, run["budget_json"])
-    wall = issue["wall_ms"] + used
+    wall = issue["wall_ms"] + budgets.wall_used(run)
     standing = Standing(
         issue["attempts"],
         issue["forgiven"],
@@ -103,6 +102,7 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
     attention.moot(tx, issue["id"], cause)
     _ask(tx, new, run, end)
     settling.after_issue(tx, new, cause)
+    budgets.settle(tx, run)
     return new
 
 

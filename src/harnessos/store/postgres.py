@@ -22,7 +22,7 @@ from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemIds
 from harnessos.settings import without_password
 from harnessos.store.queries import Queries, Query
-from harnessos.store.transaction import P, Row, T, Transaction, Value
+from harnessos.store.transaction import Collided, P, Row, T, Transaction, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -201,7 +201,7 @@ class PostgresStore:
                     result = command(tx, *args, **kwargs)
                     self._commit(tx, number)
                     return result
-            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
+            except (Collided, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as problem:
                 if attempt == TRIES:
                     raise errors.Busy("the ledger's transactions kept colliding, nothing was written") from problem
                 # Those that collided must not meet again at once; the process number spreads them.

@@ -15,6 +15,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Collided(Exception):
+    """Raised by a command when what it read without a lock has changed: the store rolls back and runs it again."""
+
+
 class Transaction(Protocol):
     """One transaction. It tells the time once: `now` is the same instant from first to last statement."""
 

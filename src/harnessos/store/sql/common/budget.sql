@@ -1,5 +1,5 @@
--- name: budget_lock
--- A scope's balances of one period, locked until the transaction ends.
+-- name: budget_balances
+-- A scope's balances of one period as they are now; nothing is locked, what is decided on them is checked again.
 SELECT b.dimension, b.cap, b.spent, b.reserved, c.set_by
 FROM budgets b JOIN caps c ON c.scope_kind = b.scope_kind AND c.scope_id = b.scope_id AND c.dimension = b.dimension
 WHERE b.scope_kind = :scope_kind AND b.scope_id = :scope AND b.period = :period ORDER BY b.dimension;
@@ -12,11 +12,13 @@ WHERE scope_kind = :scope_kind AND scope_id = :scope
 ON CONFLICT (scope_kind, scope_id, period, dimension) DO NOTHING;
 
 -- name: budget_reserve
--- Reserves in every dimension at once; the caller has seen under the lock that each allows it.
+-- Reserves in each dimension that still has room; the caller counts whether that is all of them.
 UPDATE budgets SET
     spent = spent + CASE dimension WHEN 'runs' THEN 1 ELSE 0 END,
     reserved = reserved + CASE dimension WHEN 'wall_ms' THEN :wall_ms WHEN 'usd' THEN :usd ELSE 0 END
-WHERE scope_kind = :scope_kind AND scope_id = :scope AND period = :period;
+WHERE scope_kind = :scope_kind AND scope_id = :scope AND period = :period
+    AND (cap IS NULL OR cap >= spent + reserved
+        + CASE dimension WHEN 'runs' THEN 1 WHEN 'wall_ms' THEN :wall_ms WHEN 'usd' THEN :usd ELSE 0 END);
 
 -- name: budget_settle
 -- Turns a run's reservation into what it really used.
