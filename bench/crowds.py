@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import ledgers
-from harnessos.store import schema
+from harnessos.store import migrating
 from harnessos.store.sqlite import connect
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def taken(path: Path, to: Path) -> Path:
 def _fingerprint() -> str:
     """Return a name for what is built here: another schema or another recipe is another ledger."""
     recipe = Path(__file__).read_bytes() + Path(ledgers.__file__).read_bytes()
-    steps = "".join(step.checksum for step in schema.migrations("sqlite"))
+    steps = "".join(step.checksum for step in migrating.migrations("sqlite"))
     return hashlib.sha256(recipe + steps.encode()).hexdigest()[:12]
 
 

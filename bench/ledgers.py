@@ -11,9 +11,11 @@ from harnessos.kernel import budgets, claims, evidence, planning, projects, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
+from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import Gate, parse_gate
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
-from harnessos.model.run import OPERATOR, Holder, Lease
+from harnessos.model.process import Identity
+from harnessos.model.run import OPERATOR, Lease
 from harnessos.model.verdict import GateResult
 from harnessos.store import named
 from harnessos.store.opening import create_store, open_store
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 KEY = "BENCH"
 BY = Cause(OPERATOR, "bench")
-HOLDER = Holder("machine", "boot", 1, 2)
+HOLDER = Identity("machine", "boot", 1, 2)
 COMMIT = "c0ffee" * 6 + "c0ff"
 _found = parse_gate("true", "gate", [])
 assert isinstance(_found, Gate)
@@ -90,7 +92,7 @@ def lifecycle(store: Store, project_id: str) -> None:
     got = store.write(claims.claim, ClaimRequest(project_id, HOLDER, token, "agent"), BY)
     assert isinstance(got, Claimed), got
     cause = runs.cause_of(got.run, "bench")
-    store.write(runs.checkpoint, got.lease, runs.Progress("title", "summary", "next step", "{}"), cause)
+    store.write(runs.checkpoint, got.lease, Progress("title", "summary", "next step", "{}"), cause)
     issue = store.write(_close, got.lease, cause)
     assert issue["status"] == "done", issue["status"]
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from harnessos.kernel import operations, runs
 from harnessos.kernel.claims import Claimed
-from harnessos.kernel.runs import Progress
-from harnessos.model.checkpoint import LIST_FIELDS, PACKET_BYTES, body, resume_packet
+from harnessos.model.checkpoint import LIST_FIELDS, PACKET_BYTES, Progress, body, resume_packet
 from harnessos.model.outcome import Outcome
 from harnessos.model.run import SESSION_TTL_MS
 from tests.support.ledger import BY_OPERATOR, MINUTE, Ledger

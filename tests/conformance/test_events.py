@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harnessos import errors
 from harnessos.kernel import events, operations, runs
 from harnessos.kernel.claims import Claimed
-from harnessos.kernel.runs import Progress
+from harnessos.model.checkpoint import Progress
 from harnessos.model.event import DECIDED, Event, chained, fold
 from harnessos.model.outcome import Outcome
 from harnessos.store.transaction import Row

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from harnessos.kernel import runs
+from harnessos.model.checkpoint import Progress
 from harnessos.store.opening import create_store, open_store
 from harnessos.store.queries import Queries
 from harnessos.store.transaction import Store
@@ -36,7 +37,7 @@ def test_wal_is_checkpointed_and_bounded(tmp_path: Path, clock: FakeClock) -> No
 
     def write(times: int) -> None:
         for _ in range(times):
-            store.write(runs.checkpoint, run.lease, runs.Progress("t", CHANGE * 4, "n", "{}"), ledger.cause(run))
+            store.write(runs.checkpoint, run.lease, Progress("t", CHANGE * 4, "n", "{}"), ledger.cause(run))
 
     sizes = []
     for _ in range(6):
@@ -60,7 +61,7 @@ def test_1000_checkpoints_of_1MB_state_with_1kB_change_under_5MB(store: Store, l
     before = _size(store)
     for number in range(CHECKPOINTS):
         body = json.dumps({"files": [f"state.bin: {number} {CHANGE}"]})
-        progress = runs.Progress(f"step {number}", "changed", "go on", body)
+        progress = Progress(f"step {number}", "changed", "go on", body)
         store.write(runs.checkpoint, run.lease, progress, ledger.cause(run))
     assert _size(store) - before < 5 * MEGABYTE
 

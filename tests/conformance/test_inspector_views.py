@@ -11,8 +11,7 @@ from harnessos.inspector import export, issue_view, listing, report, run_view, s
 from harnessos.inspector.listing import Filter
 from harnessos.kernel import campaigns, runs
 from harnessos.kernel.ending import Closing
-from harnessos.kernel.runs import Progress
-from harnessos.model.checkpoint import body
+from harnessos.model.checkpoint import Progress, body
 from harnessos.model.outcome import Outcome
 from tests.support.ledger import BY_OPERATOR, COMMIT, HOUR, MINUTE, Ledger, approval, draft
 

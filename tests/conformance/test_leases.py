@@ -15,10 +15,11 @@ from harnessos import errors
 from harnessos.kernel import intents, reaping, runs
 from harnessos.kernel.claims import Claimed
 from harnessos.kernel.ending import Closing
-from harnessos.kernel.runs import Progress
+from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import parse_gate
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import SESSION_TTL_MS, WATCHED_TTL_MS, Holder, Lease
+from harnessos.model.process import Identity
+from harnessos.model.run import SESSION_TTL_MS, WATCHED_TTL_MS, Lease
 from harnessos.model.verdict import Decision, GateResult, Verdict
 from harnessos.store.transaction import Row, Transaction
 from tests.support.ledger import BY_OPERATOR, COMMIT, ELSEWHERE, HERE, HOUR, MINUTE, SECOND, Ledger
@@ -183,7 +184,7 @@ def test_heartbeat_runs_while_model_is_in_a_40_minute_tool_call(ledger: Ledger) 
     assert ledger.run(run)["progress_at"] == run.run["started_at"]
 
 
-def _renew_held(tx: Transaction, holder: Holder) -> int:
+def _renew_held(tx: Transaction, holder: Identity) -> int:
     return tx.run("run_renew_held", now=tx.now, machine_id=holder.machine_id, boot_id=holder.boot_id,
                   pid=holder.pid, pid_started=holder.started)  # fmt: skip
 

@@ -13,7 +13,7 @@ import pytest
 from harnessos import errors
 from harnessos.kernel import projects
 from harnessos.ports import SystemIds
-from harnessos.store import postgres_site, schema, sqlite_site, upkeep
+from harnessos.store import migrating, postgres_site, schema, sqlite_site, upkeep
 from harnessos.store.opening import create_store, open_store, sqlite_path
 from harnessos.store.sqlite import connect
 from harnessos.store.transaction import Transaction
@@ -76,9 +76,9 @@ def _shape(url: str) -> Shape:
 
 def _age(url: str, number: int) -> None:
     """Leave a ledger as it was after migration `number`."""
-    steps = schema.migrations("sqlite" if url.startswith("sqlite") else "postgres")
+    steps = migrating.migrations("sqlite" if url.startswith("sqlite") else "postgres")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "migrations", lambda dialect: steps[:number])
+        patch.setattr(migrating, "migrations", lambda dialect: steps[:number])
         create_store(url)
 
 
@@ -100,7 +100,7 @@ def test_both_dialects_have_the_same_tables_columns_and_indexes(tmp_path: Path, 
 
 
 def test_migrations_have_the_same_numbers_and_names_in_both_dialects() -> None:
-    numbered = [[(step.number, step.name) for step in schema.migrations(name)] for name in ("sqlite", "postgres")]
+    numbered = [[(step.number, step.name) for step in migrating.migrations(name)] for name in ("sqlite", "postgres")]
     assert numbered[0] == numbered[1]
     assert [number for number, _ in numbered[0]] == list(range(1, LAST + 1))
 
@@ -158,10 +158,10 @@ def test_crash_at_each_migration_step_is_recoverable(tmp_path: Path, number: int
 
 def test_a_crash_inside_a_migration_leaves_nothing_of_it(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dialect = "sqlite" if empty_url.startswith("sqlite") else "postgres"
-    steps = schema.migrations(dialect)
+    steps = migrating.migrations(dialect)
     broken = steps[1]._replace(statements=(*steps[1].statements[:3], "CREATE NONSENSE"))
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "migrations", lambda dialect: [steps[0], broken, *steps[2:]])
+        patch.setattr(migrating, "migrations", lambda dialect: [steps[0], broken, *steps[2:]])
         with pytest.raises((apsw.SQLError, psycopg.errors.SyntaxError)):
             create_store(empty_url)
     create_store(empty_url)
@@ -288,10 +288,10 @@ def test_an_upgrade_keeps_what_is_in_the_ledger(empty_url: str, monkeypatch: pyt
     store = open_store(empty_url, clock=clock)
     Ledger(store, clock).plan("a", "b")
     store.close()
-    later = schema.Migration(LAST + 1, "later", "0", ("CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY)",))
-    before = schema.migrations
+    later = migrating.Migration(LAST + 1, "later", "0", ("CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY)",))
+    before = migrating.migrations
     monkeypatch.setattr(schema, "SCHEMA", LAST + 1)
-    monkeypatch.setattr(schema, "migrations", lambda dialect: [*before(dialect), later])
+    monkeypatch.setattr(migrating, "migrations", lambda dialect: [*before(dialect), later])
     assert upkeep.upgrade(empty_url)[0] is True
     store = open_store(empty_url)
     assert [row["key"] for row in store.read(_projects)] == ["DOCS"]
@@ -301,8 +301,8 @@ def test_an_upgrade_keeps_what_is_in_the_ledger(empty_url: str, monkeypatch: pyt
 
 def test_a_migration_that_was_changed_afterwards_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _age(empty_url, 1)
-    steps = schema.migrations("sqlite" if empty_url.startswith("sqlite") else "postgres")
-    monkeypatch.setattr(schema, "migrations", lambda dialect: [steps[0]._replace(checksum="0"), *steps[1:]])
+    steps = migrating.migrations("sqlite" if empty_url.startswith("sqlite") else "postgres")
+    monkeypatch.setattr(migrating, "migrations", lambda dialect: [steps[0]._replace(checksum="0"), *steps[1:]])
     with pytest.raises(errors.StoreForeign, match="migration 1"):
         create_store(empty_url)
 
@@ -352,9 +352,9 @@ def test_a_crash_between_two_migrations_on_postgres_is_recoverable(
 
 
 def _stop_after(monkeypatch: pytest.MonkeyPatch, url: str, number: int) -> None:
-    read: Callable[[str], list[schema.Migration]] = schema.migrations
+    read: Callable[[str], list[migrating.Migration]] = migrating.migrations
     with monkeypatch.context() as patch:
-        broken = schema.Migration(number + 1, "broken", "0", ("CREATE NONSENSE",))
-        patch.setattr(schema, "migrations", lambda dialect: [*read(dialect)[:number], broken])
+        broken = migrating.Migration(number + 1, "broken", "0", ("CREATE NONSENSE",))
+        patch.setattr(migrating, "migrations", lambda dialect: [*read(dialect)[:number], broken])
         with pytest.raises(psycopg.errors.SyntaxError):
             create_store(url)

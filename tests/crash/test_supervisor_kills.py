@@ -17,7 +17,8 @@ from harnessos.kernel import claims, ending, issues, operations
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import OPERATOR, SUPERVISOR, WATCHED_TTL_MS, Holder
+from harnessos.model.process import Identity
+from harnessos.model.run import OPERATOR, SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services import supervisor
 from harnessos.store.transaction import Row, Transaction
 from harnessos.testing import FakeClock
@@ -237,10 +238,10 @@ def test_a_clone_of_this_machine_that_renews_its_lease_is_not_taken_for_dead(tmp
     site = Site(tmp_path, clock=clock)
     try:
         (one,) = site.plan(issue("work"))
-        here = site.ledger.ground.machine
+        here = site.ledger.ground.process
         request = ClaimRequest(
             site.ledger.project(site.key)["id"],
-            Holder(here.machine_id, "another-boot", here.pid, here.started),
+            Identity(here.machine_id, "another-boot", here.pid, here.started),
             "0" * 64,
             "agent",
             supervised=True,

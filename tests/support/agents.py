@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from harnessos.processes import Child, Identity, built_environment, identity_of, spawn
+from harnessos.model.process import Identity
+from harnessos.processes import Child, built_environment, identity_of, spawn
 from tests.support.waiting import eventually
 
 # In its own session, out of the group, its parent gone: what agents leave behind.

@@ -27,10 +27,12 @@ from harnessos.kernel import (
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
+from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import Gate, GateKind
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
-from harnessos.model.run import OPERATOR, Actor, Holder
+from harnessos.model.process import Identity
+from harnessos.model.run import OPERATOR, Actor
 from harnessos.model.verdict import GateResult
 from harnessos.store import named
 from harnessos.store.opening import open_store
@@ -43,7 +45,7 @@ from tests.support.crew import Worker
 
 BY = Cause(OPERATOR, "workload")
 BY_AGENT = Cause(Actor("agent", "a"), "workload")
-HERE, THERE = Holder("here", "boot", 1, 1), Holder("there", "boot", 2, 2)
+HERE, THERE = Identity("here", "boot", 1, 1), Identity("there", "boot", 2, 2)
 GATE = Gate(name="g", kind=GateKind.COMMAND, shell="true")
 MINUTE, HOUR = 60_000, 3_600_000
 APPROVAL = {"approvals": [{"id": "go", "label": "go on"}]}
@@ -104,7 +106,7 @@ def _plan() -> Plan:
     )
 
 
-def _claim(token: str, number: int | None = None, *, holder: Holder = HERE, **fields: Any) -> Step:
+def _claim(token: str, number: int | None = None, *, holder: Identity = HERE, **fields: Any) -> Step:
     def step(store: Store, mark: str) -> None:
         issue = None if number is None else f"{mark}-{number}"
         request = ClaimRequest(
@@ -187,7 +189,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("confirm it", _confirm),
     ("launch", _of_run(runs.launch, "ta", HERE)),
     ("heartbeat", _of_run(runs.heartbeat, "ta", caused=False)),
-    ("checkpoint", _of_run(runs.checkpoint, "ta", runs.Progress("t", "s", "n", "{}"))),
+    ("checkpoint", _of_run(runs.checkpoint, "ta", Progress("t", "s", "n", "{}"))),
     ("save an artifact", lambda s, m: s.write(_artifact, _run(s, m, "ta"))),
     ("ask", _of_run(runs.ask, "ta", "finished", "c0ffee")),
     ("start verifying", _of_run(runs.start_verifying, "ta", "c0ffee", "v", None)),

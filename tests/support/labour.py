@@ -27,10 +27,11 @@ from harnessos.kernel import (
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
+from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import Gate, GateKind
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
-from harnessos.model.run import OPERATOR, Actor, Holder, Lease
+from harnessos.model.run import OPERATOR, Actor, Lease
 from harnessos.model.verdict import GateResult
 from harnessos.processes import this_process
 from harnessos.store.opening import create_store, open_store
@@ -70,7 +71,7 @@ def request(project_id: str, **fields: Any) -> ClaimRequest:
     """Return a claim of this process under a token nobody else has. Any: fields of ClaimRequest."""
     here = this_process()
     token = hashlib.sha256(f"{here.machine_id}/{here.pid}/{next(_tokens)}".encode()).hexdigest()
-    return ClaimRequest(project_id, Holder(*here), token, f"worker-{here.pid}", **fields)
+    return ClaimRequest(project_id, here, token, f"worker-{here.pid}", **fields)
 
 
 def lifecycle(
@@ -82,7 +83,7 @@ def lifecycle(
         return got
     cause = runs.cause_of(got.run, "test")
     said(["claimed", got.lease.run_id, got.issue["identifier"]])
-    made = store.write(runs.checkpoint, got.lease, runs.Progress("t", "s", "n", "{}"), cause)
+    made = store.write(runs.checkpoint, got.lease, Progress("t", "s", "n", "{}"), cause)
     said(["checkpoint", got.lease.run_id, made["number"]])
     store.write(accepted, got.lease, cause)
     said(["done", got.lease.run_id, got.issue["identifier"]])
@@ -277,13 +278,13 @@ def _set_clock_ahead(ms: int) -> None:
 def everything(got: Claimed, intent: str) -> dict[str, Callable[[Store], object]]:
     """Return every write that a run may make after its claim, by name."""
     lease, cause = got.lease, runs.cause_of(got.run, "test")
-    me = Holder(*this_process())
+    me = this_process()
     result = GateResult(GATE.name, GATE.kind, required=True, passed=True, subject=COMMIT)
     file = {"kind": "report", "path": "p", "sha256": "0" * 64, "size": 1}
     return {
         "heartbeat": lambda s: s.write(runs.heartbeat, lease),
         "progress": lambda s: s.write(runs.progress, lease, 1),
-        "checkpoint": lambda s: s.write(runs.checkpoint, lease, runs.Progress("t", "s", "n", "{}"), cause),
+        "checkpoint": lambda s: s.write(runs.checkpoint, lease, Progress("t", "s", "n", "{}"), cause),
         "settle_worktree": lambda s: s.write(runs.settle_worktree, lease, "w", "b", "c"),
         "launch": lambda s: s.write(runs.launch, lease, me, cause),
         "ask": lambda s: s.write(runs.ask, lease, "finished", COMMIT, cause),

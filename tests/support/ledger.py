@@ -26,14 +26,15 @@ from harnessos.model.gate import parse_gate
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedCampaign, PlannedIssue, PlannedMilestone
 from harnessos.model.policy import PRIORITIES, Policy
-from harnessos.model.run import OPERATOR, Actor, Holder
+from harnessos.model.process import Identity
+from harnessos.model.run import OPERATOR, Actor
 from harnessos.model.verdict import GateResult
 from harnessos.store.transaction import Row, Store, Transaction
 from harnessos.testing import FakeClock
 
 BY_OPERATOR = Cause(OPERATOR, "test")
-HERE = Holder("machine-a", "boot-1", 100, 1)
-ELSEWHERE = Holder("machine-b", "boot-9", 100, 1)
+HERE = Identity("machine-a", "boot-1", 100, 1)
+ELSEWHERE = Identity("machine-b", "boot-9", 100, 1)
 COMMIT = "c0ffee"
 SECOND, MINUTE, HOUR, DAY, WEEK = 1_000, 60_000, 3_600_000, 86_400_000, 7 * 86_400_000
 
@@ -128,7 +129,7 @@ class Ledger:
     # What agents do
 
     def ask(
-        self, name: str | None = None, *, here: Holder = HERE, by: str = "worker", **fields: Any
+        self, name: str | None = None, *, here: Identity = HERE, by: str = "worker", **fields: Any
     ) -> Claimed | Nothing:
         """Claim the issue `name`, or the next one. Any: `fields` are those of ClaimRequest."""
         token = f"token-{next(_tokens)}"
@@ -193,7 +194,7 @@ class Ledger:
         """Return the cause of a run's own write."""
         return runs.cause_of(run.run, "test")
 
-    def reap(self, here: Holder = HERE, most: int = 32) -> list[Row]:
+    def reap(self, here: Identity = HERE, most: int = 32) -> list[Row]:
         """Reap as a tick on `here` does."""
         return self.store.write(reaping.reap, here, BY_OPERATOR, most)
 

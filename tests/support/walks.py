@@ -11,9 +11,11 @@ from harnessos import errors
 from harnessos.kernel import budgets, campaigns, claims, ending, evidence, operations, planning, projects, reaping, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
+from harnessos.model.checkpoint import Progress
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
-from harnessos.model.run import Holder, Lease
+from harnessos.model.process import Identity
+from harnessos.model.run import Lease
 from harnessos.model.verdict import GateResult
 from harnessos.store.opening import open_store
 from harnessos.store.transaction import Row, Store, Transaction
@@ -25,7 +27,7 @@ from tests.support.reference_model import MINUTE, Issue, Model
 MOST = 14
 HOUR = 60 * MINUTE
 TTLS = (5 * MINUTE, HOUR, 24 * HOUR)
-HERE = Holder("here", "boot", 1, 1)
+HERE = Identity("here", "boot", 1, 1)
 COLUMNS = "status, blocked_reason, attempts, forgiven, breaks, gate_errors, lease_epoch, not_before, parked"
 
 Op = tuple[Any, ...]
@@ -225,7 +227,7 @@ class Walk:
     def do_checkpoint(self, number: int, _: int) -> None:
         if found := self.live(number):
             issue, run = found
-            made = runs.Progress("t", "s", "n", "{}")
+            made = Progress("t", "s", "n", "{}")
             self.store.write(runs.checkpoint, runs.lease_of(run), made, runs.cause_of(run, "walk"))
             self.model.renew(issue)
 
@@ -261,7 +263,7 @@ class Walk:
             lease = self.over[number % len(self.over)]
             writes: tuple[Callable[[Transaction], object], ...] = (
                 lambda tx: runs.heartbeat(tx, lease),
-                lambda tx: runs.checkpoint(tx, lease, runs.Progress("t", "s", "n", "{}"), BY_AGENT),
+                lambda tx: runs.checkpoint(tx, lease, Progress("t", "s", "n", "{}"), BY_AGENT),
                 lambda tx: runs.launch(tx, lease, HERE, BY_AGENT),
                 lambda tx: ending.finish(tx, lease, Ended(Outcome.RELEASED), BY_AGENT),
             )

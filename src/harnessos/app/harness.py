@@ -12,7 +12,6 @@ from harnessos.model.run import Actor
 from harnessos.model.words import is_sayable, sayable
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.settings import Settings, load
-from harnessos.store import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,6 +105,8 @@ class Harness:
 
     def project(self, given: str | None = None) -> Row:
         """Return the row of the project that is meant, or raise UnknownIdentifier."""
+        from harnessos.store import named
+
         return self.read(named.project, self.key(given))
 
     @cached_property

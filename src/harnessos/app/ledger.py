@@ -86,13 +86,13 @@ class Session:
         """Record progress; return the checkpoint's number. `lists` are those of model.checkpoint: plan, files, failed, ..."""
         from harnessos.errors import BadUsage
         from harnessos.kernel import runs
-        from harnessos.model.checkpoint import LIST_FIELDS, body
+        from harnessos.model.checkpoint import LIST_FIELDS, Progress, body
 
         unknown = lists.keys() - set(LIST_FIELDS)
         if unknown:
             raise BadUsage(f"a checkpoint has no {sorted(unknown)[0]}", hint=f"it has {', '.join(LIST_FIELDS)}")
         run = self._harness.run_of(self.token)
-        made = runs.Progress(title, summary, next_step, body(lists))
+        made = Progress(title, summary, next_step, body(lists))
         cause = runs.cause_of(run, "session.checkpoint")
         return int(self._harness.write(runs.checkpoint, runs.lease_of(run), made, cause)["number"])
 

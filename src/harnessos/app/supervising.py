@@ -54,7 +54,7 @@ def projects(harness: Harness, wanted: Serve, tell: Tell) -> list[Served]:
     if keys:
         rows = [harness.project(key) for key in keys]
         return [_serve(ground, row, wanted.workflow, tell) for row in rows]
-    here = ground.store.read(_here, ground.machine.machine_id)
+    here = ground.store.read(_here, ground.process.machine_id)
     rows = [row for row, path in here if (Path(path) / places.WORKFLOW).is_file()]
     if not rows:
         raise errors.BadContent(
@@ -138,7 +138,7 @@ def dry_run(harness: Harness, wanted: Serve, options: Options, tell: Tell) -> di
 
 def _situation(tx: Transaction, ground: Ground, served: Served, most: int) -> tuple[list[Row], Serving]:
     project = served.project["id"]
-    slots = tx.all("slot_taken", machine_id=ground.machine.machine_id, project=project)
+    slots = tx.all("slot_taken", machine_id=ground.process.machine_id, project=project)
     taken = sum(row["project_id"] == project for row in slots)
     holds = tx.all("hold_active", project=project, provider=served.provider, now=tx.now)
     held = tx.all("run_files_held", project=project)

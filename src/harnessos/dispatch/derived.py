@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harnessos import worktrees
 from harnessos.kernel import runs
-from harnessos.model.checkpoint import body
+from harnessos.model.checkpoint import Progress, body
 from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def record(ground: Ground, lease: Lease, run: Row, end: Ended, cause: Cause) -> 
     ground.store.write(runs.checkpoint, lease, of(run, end), cause)
 
 
-def of(run: Row, end: Ended) -> runs.Progress:
+def of(run: Row, end: Ended) -> Progress:
     """Return the checkpoint that a worktree shows."""
     state = worktrees.status(Path(run["worktree"]))
     touched = [*state.staged, *state.unstaged, *state.untracked]
@@ -35,7 +35,7 @@ def of(run: Row, end: Ended) -> runs.Progress:
     summary = (
         f"{len(touched)} uncommitted paths; HEAD is {state.head.commit[:12]} (base {str(run['base_commit'])[:12]})"
     )
-    return runs.Progress(
+    return Progress(
         f"Derived: the run ended as {end.outcome.value}",
         summary,
         "Look at the worktree's state, it was restored, and go on.",

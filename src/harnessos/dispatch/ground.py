@@ -5,37 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel.events import Cause
-from harnessos.model.run import Actor, Holder
+from harnessos.model.process import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from harnessos.model.run import Actor
     from harnessos.ports import Clock, Ids
-    from harnessos.processes import Identity
     from harnessos.store.transaction import Store
 
 
 class Ground(NamedTuple):
-    """The ledger, the ports, this machine and process, and who acts. `home` is the folder HARNESS_HOME names."""
+    """The ledger, the ports, this process, and who acts. `home` is the folder HARNESS_HOME names."""
 
     store: Store
     clock: Clock
     ids: Ids
     home: Path
-    machine: Identity
+    process: Identity
     actor: Actor
     environ: Mapping[str, str]
 
     @property
-    def holder(self) -> Holder:
-        """This process as the holder of leases it watches."""
-        return Holder(*self.machine)
-
-    @property
-    def unwatched(self) -> Holder:
+    def unwatched(self) -> Identity:
         """The holder of a session that no process watches: the machine, and no pid."""
-        return Holder(self.machine.machine_id, self.machine.boot_id, 0, 0)
+        return Identity(self.process.machine_id, self.process.boot_id, 0, 0)
 
     def cause(self, command: str) -> Cause:
         """Return the cause of what this actor does by that command."""

@@ -104,7 +104,7 @@ def find_quickly(ground: Ground, project: Row) -> Place:
 
 
 def _locate(ground: Ground, project: Row) -> Place:
-    rows = [r for r in ground.store.read(_locations, project["id"]) if r["machine_id"] == ground.machine.machine_id]
+    rows = [r for r in ground.store.read(_locations, project["id"]) if r["machine_id"] == ground.process.machine_id]
     row = next((r for r in rows if Path(r["path"]).is_dir()), None)
     if row is None:
         where = f" (it was at {rows[0]['path']})" if rows else ""

@@ -20,6 +20,7 @@ from harnessos.kernel import intents, runs
 from harnessos.kernel.claims import Claimed
 from harnessos.kernel.events import Cause
 from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.process import Identity
 from harnessos.model.run import SUPERVISOR, Lease
 from harnessos.model.words import sayable
 from harnessos.runners import command
@@ -44,19 +45,19 @@ def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
     """Return live supervised runs of this machine that nobody drives: their supervisor is known to be dead, or it is
     this process and the run's thread (`mine` names those that work) ended without ending the run.
     """
-    held, now = ground.store.read(_held, ground.machine.machine_id)
-    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.machine) or _dead(run, now))]
+    held, now = ground.store.read(_held, ground.process.machine_id)
+    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.process) or _dead(run, now))]
 
 
 def _held(tx: Transaction, machine_id: str) -> tuple[list[Row], int]:
     return tx.all("run_held_by_machine", machine_id=machine_id), tx.now
 
 
-def _holder(run: Row) -> processes.Identity:
-    return processes.Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])
+def _holder(run: Row) -> Identity:
+    return Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])
 
 
-def _is_held_by(run: Row, process: processes.Identity) -> bool:
+def _is_held_by(run: Row, process: Identity) -> bool:
     return _holder(run) == process
 
 
@@ -100,7 +101,7 @@ def take_over(
 def _kill(run: Row) -> None:
     agent = None
     if run["agent_pid"] is not None:
-        agent = processes.Identity(run["agent_machine"], run["agent_boot"], run["agent_pid"], run["agent_started"])
+        agent = Identity(run["agent_machine"], run["agent_boot"], run["agent_pid"], run["agent_started"])
     processes.kill_run(run["id"], grace=_GRACE_S, group=agent)
 
 
@@ -111,10 +112,10 @@ def _adopt(tx: Transaction, run: Row, ground: Ground, token: str) -> bool:
         epoch=run["epoch"],
         # The old token died with the process that knew it; the agent's next turn is given this one.
         token_hash=hashed(token),
-        machine_id=ground.machine.machine_id,
-        boot_id=ground.machine.boot_id,
-        pid=ground.machine.pid,
-        pid_started=ground.machine.started,
+        machine_id=ground.process.machine_id,
+        boot_id=ground.process.boot_id,
+        pid=ground.process.pid,
+        pid_started=ground.process.started,
         seen_pid=run["pid"],
         seen_started=run["pid_started"],
         seen_boot=run["boot_id"],
@@ -168,7 +169,7 @@ def sweep(ground: Ground, place: Place) -> None:
         _each(problems, sorted(root.iterdir()) if root.is_dir() else [], lambda entry: _clear(ground, place, entry))
         _each(problems, [place], lambda _: checkouts.remove_stale(ground, place, lambda run: _is_live(ground, run)))
         _each(problems, [place], lambda _: _keep_accepted(ground, place))
-        found = ground.store.read(intents.open_here, ground.machine.machine_id)
+        found = ground.store.read(intents.open_here, ground.process.machine_id)
         _each(problems, found, lambda intent: _settle_intent(ground, place, intent))
     if problems:
         raise errors.WorktreeProblem("; ".join(problems[:_MOST_TOLD]))
@@ -187,7 +188,7 @@ def _each(problems: list[str], found: Iterable[Found], work: Callable[[Found], N
 def _kill_remains(ground: Ground, run_id: str) -> None:
     """End what is left of a run of this machine, of whichever project: somebody elsewhere may have reaped it."""
     run = ground.store.read(_run, run_id)
-    if run is not None and run["machine_id"] == ground.machine.machine_id and _is_over(ground, run):
+    if run is not None and run["machine_id"] == ground.process.machine_id and _is_over(ground, run):
         processes.kill_run(run_id, grace=_GRACE_S)
 
 
@@ -218,7 +219,7 @@ def _accepted(tx: Transaction, project_id: str) -> list[Row]:
 def _is_over(ground: Ground, run: Row) -> bool:
     if run["live"]:
         return False
-    return _is_held_by(run, ground.machine) or processes.is_alive(_holder(run)) is not True
+    return _is_held_by(run, ground.process) or processes.is_alive(_holder(run)) is not True
 
 
 def _with_names(ground: Ground, run: Row, worktree: Path) -> Row:

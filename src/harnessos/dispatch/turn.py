@@ -12,7 +12,6 @@ from harnessos.files import atomic_write
 from harnessos.kernel import budgets, runs
 from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
-from harnessos.model.run import Holder, Lease
 from harnessos.runners import command
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
     from harnessos.model import budget
     from harnessos.model.gate import Gate
+    from harnessos.model.run import Lease
     from harnessos.store.transaction import Row, Transaction
 
 PORTS_EACH = 100
@@ -120,7 +120,7 @@ class Agent:
         self._child = command.start(
             runner.argv or runner.shell or "", cwd=folder, env=env, run_id=run["id"], files=files
         )
-        self._ground.store.write(runs.launch, self._lease, Holder(*self._child.identity), self._cause)
+        self._ground.store.write(runs.launch, self._lease, self._child.identity, self._cause)
         left = None if run["cap_at"] is None else max(1.0, (run["cap_at"] - ledger_now(self._ground)) / 1000)
         watch = Watch(
             self._ground,

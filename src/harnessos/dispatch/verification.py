@@ -18,6 +18,7 @@ from harnessos.kernel import evidence
 from harnessos.model.facts import Approval, DiffFacts
 from harnessos.model.gate import Gate, GateKind
 from harnessos.model.gate import Place as GatePlace
+from harnessos.model.process import Identity
 from harnessos.model.protection import protected_changes
 from harnessos.model.verdict import Decision, GateResult
 from harnessos.model.words import sayable
@@ -205,10 +206,10 @@ def _log_folder(ground: Ground, case: Case) -> Path:
 
 def verifier_name(ground: Ground) -> str:
     """Return the identity of this thread as a run's verifier: process and thread, as one text."""
-    return json.dumps([*ground.machine, threading.get_ident()])
+    return json.dumps([*ground.process, threading.get_ident()])
 
 
 def verifier_is_dead(name: str) -> bool:
     """Return whether a recorded verifier's process is known to be gone."""
     machine, boot, pid, started = json.loads(name)[:4]
-    return processes.is_alive(processes.Identity(machine, boot, pid, started)) is False
+    return processes.is_alive(Identity(machine, boot, pid, started)) is False

@@ -14,11 +14,12 @@ from harnessos.kernel import budgets, escalation, issues, reaping, settling
 from harnessos.kernel.events import Cause
 from harnessos.model.budget import utc_day
 from harnessos.model.issue import Status
-from harnessos.model.run import SESSION_TTL_MS, Actor, Holder, Lease
+from harnessos.model.run import SESSION_TTL_MS, Actor, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harnessos.model.process import Identity
     from harnessos.store.transaction import Row, Transaction
 
 TIDY = 64
@@ -36,7 +37,7 @@ class ClaimRequest(NamedTuple):
     """
 
     project_id: str
-    holder: Holder
+    holder: Identity
     token_hash: str
     agent: str
     host: str = ""

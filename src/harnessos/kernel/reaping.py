@@ -13,13 +13,13 @@ from harnessos.model.outcome import Ended, Outcome
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
-    from harnessos.model.run import Holder
+    from harnessos.model.process import Identity
     from harnessos.store.transaction import Row, Transaction
 
 REASON = "its lease ran out without a sign of life"
 
 
-def reap(tx: Transaction, here: Holder, cause: Cause, most: int) -> list[Row]:
+def reap(tx: Transaction, here: Identity, cause: Cause, most: int) -> list[Row]:
     """End at most `most` runs whose lease ran out; return their issues' rows."""
     expired = tx.all("run_expired", now=tx.now, machine_id=here.machine_id, boot_id=here.boot_id, most=most)
     return [issue for seen in expired if (issue := reap_one(tx, seen, cause)) is not None]

@@ -5,24 +5,16 @@ A heartbeat is called hundreds of times a day and appends nothing: what appends 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harnessos import errors
-from harnessos.model.run import Actor, Holder, Lease
+from harnessos.model.run import Actor, Lease
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
+    from harnessos.model.checkpoint import Progress
+    from harnessos.model.process import Identity
     from harnessos.store.transaction import Row, Transaction
-
-
-class Progress(NamedTuple):
-    """A checkpoint as the kernel stores it; `body_json` comes from model.checkpoint.body."""
-
-    title: str
-    summary: str
-    next_step: str
-    body_json: str
-    derived: bool = False
 
 
 def by_token(tx: Transaction, token_hash: str) -> Row:
@@ -117,7 +109,7 @@ def settle_worktree(tx: Transaction, lease: Lease, worktree: str, branch: str, b
         lost(lease)
 
 
-def launch(tx: Transaction, lease: Lease, agent: Holder, cause: Cause) -> int:
+def launch(tx: Transaction, lease: Lease, agent: Identity, cause: Cause) -> int:
     """A turn begins with this process; return the turn's number, from 1."""
     from harnessos.kernel import events
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +16,16 @@ commands: "command -> result". decisions: sentences. artifacts: paths."""
 PACKET_BYTES = 1500 * 4
 """A token is counted as 4 bytes of UTF-8."""
 DONE = "[x]"
+
+
+class Progress(NamedTuple):
+    """A checkpoint as the kernel stores it; `body_json` comes from `body`, `derived` says that no agent wrote it."""
+
+    title: str
+    summary: str
+    next_step: str
+    body_json: str
+    derived: bool = False
 
 
 def body(fields: Mapping[str, Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from harnessos.model.digest import sha256_hex
 from harnessos.model.policy import PRIORITIES, Policy, as_document
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ def definition_of(issue: PlannedIssue) -> str:
 
 def definition_hash(issue: PlannedIssue) -> str:
     """Return the SHA-256 of `definition_of`, 64 hexadecimal digits."""
-    import hashlib
-
-    return hashlib.sha256(definition_of(issue).encode()).hexdigest()
+    return sha256_hex(definition_of(issue).encode())
 
 
 def canonical(value: object) -> str:

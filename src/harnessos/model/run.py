@@ -23,15 +23,6 @@ class Lease(NamedTuple):
     epoch: int
 
 
-class Holder(NamedTuple):
-    """The process that answers for a run: the machine, its boot, the pid and when that pid started."""
-
-    machine_id: str
-    boot_id: str
-    pid: int
-    started: int
-
-
 class Actor(NamedTuple):
     """Who acts (`operator`, `agent`, `supervisor`) and a name for people: a user, an agent, a session."""
 

@@ -12,7 +12,6 @@ __all__ = [
     "Child",
     "EndedBy",
     "Finished",
-    "Identity",
     "become_subreaper",
     "boot_id",
     "built_environment",
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from harnessos.processes.child import Child, spawn
     from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
     from harnessos.processes.identity import (
-        Identity,
         boot_id,
         identity_of,
         is_alive,
@@ -53,7 +51,6 @@ _HOMES = {
     "Child": "child",
     "EndedBy": "quick",
     "Finished": "quick",
-    "Identity": "identity",
     "RUN_MARKER": "environment",
     "become_subreaper": "adoption",
     "boot_id": "identity",

@@ -8,10 +8,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from harnessos.model.process import Identity
 from harnessos.processes.adoption import is_alone, prctl
 from harnessos.processes.environment import RUN_MARKER
 from harnessos.processes.handle import open_handle, rest, wait_handle
-from harnessos.processes.identity import Identity, boot_id, machine_id
+from harnessos.processes.identity import boot_id, machine_id
 from harnessos.processes.start import collect, start
 from harnessos.processes.table import LINUX, row_of
 from harnessos.processes.tree import kill_run, remember_group, remember_spawned

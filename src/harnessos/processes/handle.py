@@ -8,10 +8,12 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from harnessos.processes.identity import Identity, identity_of, is_alive
+from harnessos.processes.identity import identity_of, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from harnessos.model.process import Identity
 
 _STEP = 0.02
 _LONGEST = 2_000_000.0  # poll counts milliseconds in 31 bits

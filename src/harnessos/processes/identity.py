@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
+from harnessos.model.digest import sha256_hex
+from harnessos.model.process import Identity
 from harnessos.ports import SystemIds
 from harnessos.processes.table import LINUX, row_of
 
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
-
-
-class Identity(NamedTuple):
-    """One process for all time. `started`: clock ticks since boot (Linux), milliseconds since the epoch (macOS)."""
-
-    machine_id: str
-    boot_id: str
-    pid: int
-    started: int
 
 
 def user_name() -> str:
@@ -114,6 +106,4 @@ def _text_or_none(path: Path) -> str | None:
 
 
 def _digest(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(text.encode()).hexdigest()[:16]
+    return sha256_hex(text.encode())[:16]

@@ -7,10 +7,11 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from harnessos.model.process import Identity
 from harnessos.processes.adoption import is_alone
 from harnessos.processes.environment import RUN_MARKER
 from harnessos.processes.handle import send, wait_gone
-from harnessos.processes.identity import Identity, boot_id, machine_id
+from harnessos.processes.identity import boot_id, machine_id
 from harnessos.processes.start import collect_ended, own
 from harnessos.processes.table import Row, all_rows, environment_entry
 

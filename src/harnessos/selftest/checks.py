@@ -10,8 +10,9 @@ from harnessos import errors
 from harnessos.inspector import audit, health
 from harnessos.kernel import ending, evidence, intents, runs
 from harnessos.kernel.claims import Claimed
+from harnessos.model.checkpoint import Progress
 from harnessos.model.outcome import Ended, Outcome
-from harnessos.model.run import Holder
+from harnessos.model.process import Identity
 from harnessos.processes import EndedBy, Finished
 from harnessos.processes import run as run_process
 from harnessos.selftest import work
@@ -184,9 +185,9 @@ def _attempts(got: Claimed) -> dict[str, Callable[[Transaction], object]]:
     return {
         "heartbeat": lambda tx: runs.heartbeat(tx, lease),
         "progress": lambda tx: runs.progress(tx, lease, 1),
-        "checkpoint": lambda tx: runs.checkpoint(tx, lease, runs.Progress("t", "s", "n", "{}"), cause),
+        "checkpoint": lambda tx: runs.checkpoint(tx, lease, Progress("t", "s", "n", "{}"), cause),
         "worktree": lambda tx: runs.settle_worktree(tx, lease, "w", "b", "c"),
-        "launch": lambda tx: runs.launch(tx, lease, Holder("m", "b", 1, 1), cause),
+        "launch": lambda tx: runs.launch(tx, lease, Identity("m", "b", 1, 1), cause),
         "ask": lambda tx: runs.ask(tx, lease, "finished", work.COMMIT, cause),
         "verify": lambda tx: runs.start_verifying(tx, lease, work.COMMIT, "v", None, cause),
         "artifact": lambda tx: runs.save_artifact(tx, lease, cause, **file),

@@ -9,9 +9,10 @@ from harnessos.kernel import budgets, claims, evidence, planning, projects, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
+from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import Gate, GateKind
 from harnessos.model.plan import Plan, PlannedIssue, PlannedMilestone
-from harnessos.model.run import OPERATOR, SESSION_TTL_MS, Actor, Holder, Lease
+from harnessos.model.run import OPERATOR, SESSION_TTL_MS, Actor, Lease
 from harnessos.model.verdict import GateResult
 from harnessos.ports import SystemIds
 from harnessos.processes import this_process
@@ -47,7 +48,7 @@ def add(store: Store, project: Row, number: int) -> list[str]:
 def claim(store: Store, project_id: str, ttl_ms: int = SESSION_TTL_MS) -> Claimed | Nothing:
     """Claim the next issue for this process."""
     token = hashlib.sha256(SystemIds().token().encode()).hexdigest()
-    request = ClaimRequest(project_id, Holder(*this_process()), token, "selftest", ttl_ms=ttl_ms)
+    request = ClaimRequest(project_id, this_process(), token, "selftest", ttl_ms=ttl_ms)
     return store.write(claims.claim, request, BY_AGENT)
 
 
@@ -65,7 +66,7 @@ def live(store: Store, project_id: str, said: Callable[[str], None]) -> bool:
         return False
     cause = runs.cause_of(got.run, "selftest")
     said(f"claimed {got.lease.run_id}")
-    store.write(runs.checkpoint, got.lease, runs.Progress("t", "s", "n", "{}"), cause)
+    store.write(runs.checkpoint, got.lease, Progress("t", "s", "n", "{}"), cause)
     said(f"checkpoint {got.lease.run_id}")
     store.write(accepted, got.lease, cause)
     said(f"done {got.lease.run_id}")

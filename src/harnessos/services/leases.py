@@ -88,7 +88,7 @@ class Leases:
 
 
 def _renew(tx: Transaction, ground: Ground) -> int:
-    here = ground.machine
+    here = ground.process
     return tx.run(
         "run_renew_held",
         machine_id=here.machine_id,

@@ -88,7 +88,7 @@ class Served:
         if runner is None:
             return ""
         word = runner.argv[0] if runner.argv else (runner.shell or "").split(" ", 1)[0]
-        return f"{Path(word).name}@{self._ground.machine.machine_id}"
+        return f"{Path(word).name}@{self._ground.process.machine_id}"
 
     @property
     def agent(self) -> str:

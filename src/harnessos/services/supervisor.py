@@ -190,7 +190,7 @@ class Supervisor:
 
     def _tidy(self, served: Served, now: float) -> None:
         store, project = self._ground.store, served.project["id"]
-        store.write(reaping.reap, self._ground.holder, CAUSE, 32)
+        store.write(reaping.reap, self._ground.process, CAUSE, 32)
         settling.drain(store, project, CAUSE)
         store.write(claims.wake, project, DUE)
         store.write(escalation.fall_due, project, CAUSE, DUE)
@@ -223,7 +223,7 @@ class Supervisor:
     def _request(self, served: Served, token: str) -> ClaimRequest:
         return ClaimRequest(
             served.project["id"],
-            self._ground.holder,
+            self._ground.process,
             hashed(token),
             served.agent,
             classes=served.classes,

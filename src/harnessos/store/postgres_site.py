@@ -7,7 +7,7 @@ from typing import LiteralString
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.settings import without_password
-from harnessos.store import schema
+from harnessos.store import migrating, schema
 from harnessos.store.postgres import Connection, connect
 
 _LOCK = 0x48524E53
@@ -46,7 +46,7 @@ def create(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> b
         if meta is None:
             _refuse_foreign(connection, url)
             with connection.transaction():
-                for statement in schema.statements(schema.META):
+                for statement in migrating.statements(migrating.META):
                     connection.execute(_text(statement))
         _migrate(connection, url, clock or SystemClock(), ids or SystemIds())
         return meta is None
@@ -70,7 +70,7 @@ def _refuse_foreign(connection: Connection, url: str) -> None:
 
 def _migrate(connection: Connection, url: str, clock: Clock, ids: Ids) -> None:
     done = {row["number"]: row["checksum"] for row in connection.execute("SELECT number, checksum FROM migrations")}
-    for step in schema.migrations("postgres"):
+    for step in migrating.migrations("postgres"):
         if step.number in done:
             if done[step.number] != step.checksum:
                 raise errors.StoreForeign(f"migration {step.number} of {without_password(url)} is another program's")

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 _FOLDER = Path(__file__).parent / "sql"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
-class Query(NamedTuple):
+class Query:
     """One named statement as written; `positional` is how PostgreSQL takes it."""
 
-    name: str
-    sql: str
+    __slots__ = ("name", "sql")
+
+    def __init__(self, name: str, sql: str) -> None:
+        self.name = name
+        self.sql = sql
 
     @property
     def positional(self) -> tuple[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ import apsw
 from harnessos import errors
 from harnessos.files import FileLock, filesystem_kind, private_folder
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
-from harnessos.store import schema
+from harnessos.store import migrating, schema
 from harnessos.store.sqlite import connect, refuse_old_library, spoken
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _prepare(path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
             connection.execute("BEGIN IMMEDIATE")
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchall():
-                for statement in schema.statements(schema.META):
+                for statement in migrating.statements(migrating.META):
                     connection.execute(statement)
             connection.execute("COMMIT")
         finally:
@@ -209,7 +209,7 @@ def _migrate(path: Path, clock: Clock, ids: Ids, stop_after: Callable[[int], Non
         done = {
             number: str(checksum) for number, checksum in connection.execute("SELECT number, checksum FROM migrations")
         }
-        for step in schema.migrations("sqlite"):
+        for step in migrating.migrations("sqlite"):
             if step.number in done:
                 _same(path, step, done[step.number])
                 continue
@@ -231,7 +231,7 @@ def _migrate(path: Path, clock: Clock, ids: Ids, stop_after: Callable[[int], Non
         connection.close()
 
 
-def _same(path: Path, step: schema.Migration, checksum: str) -> None:
+def _same(path: Path, step: migrating.Migration, checksum: str) -> None:
     if checksum != step.checksum:
         raise errors.StoreForeign(f"migration {step.number} of {path} is not the one this program knows")
 

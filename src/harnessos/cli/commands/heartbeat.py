@@ -21,7 +21,7 @@ def heartbeat(call: Call) -> None:
 
 def checkpoint(call: Call) -> None:
     """Record progress, and renew the lease."""
-    from harnessos.model.checkpoint import body
+    from harnessos.model.checkpoint import Progress, body
 
     args = call.args
     lists = {
@@ -33,6 +33,6 @@ def checkpoint(call: Call) -> None:
         "artifacts": args.artifact,
     }
     run = call.harness.run_of(call.harness.token(args.session))
-    made = runs.Progress(args.title, args.summary, args.next_step, body(lists))
+    made = Progress(args.title, args.summary, args.next_step, body(lists))
     row = call.harness.write(runs.checkpoint, runs.lease_of(run), made, runs.cause_of(run, "session.checkpoint"))
     call.out.show(row, f"checkpoint {row['number']} recorded; lease renewed")
