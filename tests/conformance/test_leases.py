@@ -12,9 +12,10 @@ import pytest
 
 import harnessos.kernel
 from harnessos import errors
-from harnessos.kernel import intents, reaping, runs
+from harnessos.kernel import evidence, intents, reaping, runs
 from harnessos.kernel.claims import Claimed
 from harnessos.kernel.ending import Closing
+from harnessos.model.budget import Spent
 from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import parse_gate
 from harnessos.model.outcome import Ended, Outcome
@@ -355,9 +356,24 @@ def test_one_verifier_at_a_time_and_a_dead_one_is_replaced(ledger: Ledger) -> No
     assert (ledger.run(run)["verifier"], ledger.run(run)["phase"]) == ("pid-2", "verifying")
 
 
-def test_a_rejected_run_goes_on_under_the_same_lease(ledger: Ledger) -> None:
-    from harnessos.kernel import evidence
+def test_what_a_turn_cost_counts_once_however_often_its_verification_begins(ledger: Ledger) -> None:
+    """A supervisor that takes over from a dead one reads the same report again."""
+    ledger.plan("a")
+    run = ledger.claim("a")
+    cause = ledger.cause(run)
+    ledger.do(runs.launch, run.lease, HERE, cause)
+    ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-1", None, cause, Spent(2, 20))
+    ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-2", "pid-1", cause, Spent(2, 20))
+    assert (ledger.run(run)["spent_usd"], ledger.run(run)["spent_tokens"]) == (2, 20)
+    ledger.do(evidence.reject, run.lease, cause)
+    ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-2", None, cause)
+    assert (ledger.run(run)["spent_usd"], ledger.run(run)["spent_tokens"]) == (2, 20)
+    ledger.do(evidence.reject, run.lease, cause)
+    ledger.end(run, Outcome.AGENT_FAULT, Closing(spent=Spent(usd=3)))
+    assert (ledger.run(run)["spent_usd"], ledger.run(run)["spent_tokens"]) == (5, 20)
 
+
+def test_a_rejected_run_goes_on_under_the_same_lease(ledger: Ledger) -> None:
     ledger.plan("a")
     run = ledger.claim("a")
     ledger.do(runs.launch, run.lease, HERE, ledger.cause(run))

@@ -7,10 +7,10 @@ import pytest
 from harnessos import errors
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
-from harnessos.model.budget import DAY_DEFAULTS, day_after, limits, utc_day
+from harnessos.model.budget import DAY_DEFAULTS, Spent, day_after, limits, utc_day
 from harnessos.model.outcome import Outcome, backoff_ms
 from harnessos.store.transaction import Row, Transaction
-from tests.support.ledger import BY_OPERATOR, DAY, HOUR, MINUTE, SECOND, Ledger, draft
+from tests.support.ledger import BY_OPERATOR, COMMIT, DAY, HOUR, MINUTE, SECOND, Ledger, draft
 
 RUN_WALL = 2 * HOUR
 
@@ -109,7 +109,7 @@ def test_what_is_only_reserved_holds_nobody_longer_than_the_runs_that_reserved_i
     live = [ledger.claim(), ledger.claim()]
     assert ledger.refusal() == "budget:project usd of the day is reserved by live runs"
     for run in live:
-        ledger.finish(run, Closing(usd=100_000))
+        ledger.finish(run, Closing(spent=Spent(100_000)))
     assert ledger.taken() == "c"
 
 
@@ -211,7 +211,7 @@ def test_money_is_reserved_only_where_an_operator_set_a_cap(ledger: Ledger) -> N
     ledger.cap("usd", "12")
     run = ledger.claim("b")
     assert _tally(ledger, "usd") == (0, 5_000_000)
-    ledger.end(run, Outcome.RELEASED, Closing(usd=1_250_000))
+    ledger.end(run, Outcome.RELEASED, Closing(spent=Spent(1_250_000)))
     assert _tally(ledger, "usd") == (1_250_000, 0)
 
 
@@ -222,6 +222,17 @@ def test_spend_that_nobody_reported_is_charged_in_full_under_a_money_cap(ledger:
         ledger.end(ledger.claim(name), Outcome.RELEASED)
     assert _tally(ledger, "usd") == (10_000_000, 0)
     assert ledger.refusal() == "budget:project usd of the day"
+
+
+def test_a_lost_run_is_charged_what_it_reserved_although_its_first_turns_cost_less(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.cap("usd", "10")
+    run = ledger.claim("a")
+    ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-1", None, ledger.cause(run), Spent(1_000_000))
+    ledger.clock.advance(2 * HOUR)
+    ledger.reap()
+    assert ledger.run(run)["outcome"] == "lost"
+    assert _tally(ledger, "usd") == (5_000_000, 0)
 
 
 def test_the_limits_of_an_issue_win_over_the_workflow_s(ledger: Ledger) -> None:

@@ -16,6 +16,7 @@ from harnessos.dispatch.watching import Control
 from harnessos.kernel import claims, ending, issues, operations
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
+from harnessos.model.budget import DOLLAR
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.process import Identity
 from harnessos.model.run import OPERATOR, SUPERVISOR, WATCHED_TTL_MS
@@ -32,7 +33,8 @@ GATES = [{"name": "two", "kind": "file", "path": "second.txt"}, {"name": "change
 AGENT = (
     "echo $HARNESS_RUN_ID $HARNESS_TURN >> $HARNESS_HOME/launches-$HARNESS_ISSUE; "
     "if [ $HARNESS_TURN = 1 ]; then echo 1 > $HARNESS_ISSUE.txt; git add -A; git commit -qm first --allow-empty; "
-    "else echo 2 > second.txt; fi"
+    "else echo 2 > second.txt; fi; "
+    "echo '{\"usd\": 1}' > $HARNESS_EVIDENCE_DIR/outcome.json"
 )
 FIRST, OTHER = "WORK-1", "WORK-2"
 
@@ -97,6 +99,7 @@ def check(site: Site, found: Killed, told: list[object]) -> None:
         assert [run["outcome"] for run in runs if run["outcome"] != "lost"] == ["success"], where
         assert len(runs) <= 2, where
         assert runs[-1]["rejections"] == runs[-1]["turns"] - 1, where
+        assert runs[-1]["spent_usd"] == runs[-1]["turns"] * DOLLAR, where
         assert site.accepted()[name] == row["accepted_commit"] == runs[-1]["commit_id"], where
         assert site.git("show", f"{row['accepted_commit']}:second.txt") == "2", where
         launches = (site.home / f"launches-{name}").read_text(encoding="utf-8").splitlines()

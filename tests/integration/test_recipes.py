@@ -97,8 +97,8 @@ def test_a_recipe_lets_its_agent_edit_and_reports_what_it_spent(name: str, bench
     ended, files = bench.run(name, environ=_key(name))
     assert (ended, bench.changed()) == (None, ["done.txt"])
     report = command.report(0, files, _started(files), "run-recipe")
-    assert report.tokens == {"claude": 340, "codex": 110, "gemini": 110}[name]
-    assert report.usd == {"claude": 250_000, "codex": None, "gemini": None}[name]
+    assert report.spent.tokens == {"claude": 340, "codex": 110, "gemini": 110}[name]
+    assert report.spent.usd == {"claude": 250_000, "codex": None, "gemini": None}[name]
 
 
 @pytest.mark.parametrize("name", AGENTS)

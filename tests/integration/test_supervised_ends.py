@@ -346,19 +346,26 @@ def test_concurrent_runs_have_ports_of_their_own(site: Site) -> None:
     assert ports == {"20000", "20100"}
 
 
-def test_turns_that_together_reach_the_money_cap_are_the_last(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        ({"usd": 3}, "it reached the money cap of a run: 4.00 of 3.00 USD"),
+        ({"tokens": 1001}, "it reached the token cap of a run: 2,000 of 1,001"),
+    ],
+)
+def test_turns_that_together_reach_a_cap_are_the_last(site: Site, budget: dict[str, object], reason: str) -> None:
     """What a turn costs is known when it ends: the one that crosses the cap is judged, and none follows."""
     (one,) = site.plan(issue("spend"))
     site.workflow(
-        f"echo '{{\"usd\": 2}}' > {OUTCOME}",
+        f'echo \'{{"usd": 2, "tokens": 1000}}\' > {OUTCOME}',
         gates=[{"name": "no", "kind": "command", "argv": ["false"]}],
         max_rejections=10,
-        budget={"usd": 3},
+        budget=budget,
     )
     site.up(BRIEFLY)
     run = site.run(one)
-    assert (run["turns"], run["outcome"], run["spent_usd"]) == (2, "agent_fault", 4_000_000)
-    assert run["reason"] == "it reached the money cap of a run: 4.00 of 3.00 USD"
+    assert (run["turns"], run["outcome"], run["spent_usd"], run["spent_tokens"]) == (2, "agent_fault", 4_000_000, 2000)
+    assert run["reason"] == reason
 
 
 def test_the_output_cap_is_one_for_all_turns(site: Site) -> None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from harnessos import errors, worktrees
 from harnessos.dispatch import folder, leaving, manifest, prompting, settlement, verification, working
 from harnessos.dispatch.hooking import Hooks
-from harnessos.dispatch.turn import Agent, Turn, ledger_now, stopped
+from harnessos.dispatch.turn import Agent, ledger_now, stopped
 from harnessos.dispatch.watching import Control, Standing
 from harnessos.files import private_folder
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.events import Cause
+from harnessos.model.budget import UNREPORTED
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR, Lease
 from harnessos.model.verdict import Step, Verdict
@@ -47,8 +48,8 @@ class Attempt:
         self._cause = Cause(SUPERVISOR, "up", claimed.lease.run_id, claimed.lease.epoch)
         self._agent = Agent(ground, place, claimed.lease, token, claimed.slot, control, self._cause)
         self._hooks = Hooks(ground, place, claimed.lease.run_id, claimed.issue["identifier"])
-        self._usd: int | None = None
-        self._tokens: int | None = None
+        # Of the turn that is not in the ledger yet; it gets there when the turn's verification begins, or the run ends.
+        self._spent = UNREPORTED
 
     def drive(self) -> None:
         """Bring the run to its end. Problems of the work or the machine end it as an outcome; bugs are raised after that."""
@@ -88,7 +89,7 @@ class Attempt:
             return
         files = command.files_of(self._ground.run_folder(run["id"]), run["turns"])
         turn = self._agent.understand(0, files)
-        self._count(turn)
+        self._spent = turn.spent
         if turn.ended is not None:
             self._finish(turn.ended)
         elif self._verify() is Step.NEXT_TURN:
@@ -114,7 +115,7 @@ class Attempt:
             ended = self._agent.refused(run, issue)
             if ended is None:
                 turn = self._agent.take_turn(run, issue, self._folder(run), rejection)
-                self._count(turn)
+                self._spent = turn.spent
                 ended = turn.ended
             if ended is not None:
                 self._finish(ended)
@@ -128,12 +129,6 @@ class Attempt:
     def _folder(self, run: Row) -> Path:
         return Path(run["worktree"]) if run["worktree"] else self._place.root
 
-    def _count(self, turn: Turn) -> None:
-        if turn.usd is not None:
-            self._usd = (self._usd or 0) + turn.usd
-        if turn.tokens is not None:
-            self._tokens = (self._tokens or 0) + turn.tokens
-
     def _verify(self) -> Step:
         """Commit what is left, judge the commit, and do what follows; return what that was."""
         run, issue = self._rows()
@@ -145,9 +140,16 @@ class Attempt:
         case = verification.case_of(self._ground, self._place, self._lease, commit)
         name = verification.verifier_name(self._ground)
         if not self._ground.store.write(
-            runs.start_verifying, self._lease, case.subject, name, run["verifier"], self._cause
+            runs.start_verifying,
+            self._lease,
+            case.subject,
+            name,
+            run["verifier"],
+            self._cause,
+            self._spent,
         ):
             raise errors.Busy(f"run {run['id']} is being verified by another process")
+        self._spent = UNREPORTED
         standing = Standing(self._ground, self._lease, self._control)
         if refused:
             judged: verification.Judged | None = verification.refuse(self._ground, case, refused, self._cause)
@@ -193,7 +195,7 @@ class Attempt:
         leaving.end(self._ground, self._place, run, end, self._cause, self._closing(None))
 
     def _closing(self, kept: str | None) -> Closing:
-        return Closing(usd=self._usd, tokens=self._tokens, provider=self._provider, salvage_ref=kept)
+        return Closing(spent=self._spent, provider=self._provider, salvage_ref=kept)
 
     def _fault(self, problem: BaseException) -> None:
         """End the run as the harness's fault, unless it is over already."""

@@ -10,7 +10,7 @@ from harnessos.dispatch.place import Place, rules_of
 from harnessos.dispatch.watching import Control, Limits, Watch, Watched, written
 from harnessos.files import atomic_write
 from harnessos.kernel import budgets, runs
-from harnessos.model.budget import DOLLAR
+from harnessos.model.budget import DOLLAR, UNREPORTED, Spent
 from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
 from harnessos.runners import command
 
@@ -32,11 +32,10 @@ _OUTPUT = "it wrote more output than a run may"
 
 
 class Turn(NamedTuple):
-    """What a turn came to. `ended` None: verify; `usd` and `tokens` are what the runner reported of this turn."""
+    """What a turn came to. `ended` None: verify; `spent` is what the runner reported of this turn."""
 
     ended: Ended | None
-    usd: int | None = None
-    tokens: int | None = None
+    spent: Spent = UNREPORTED
 
 
 class Agent:
@@ -56,7 +55,6 @@ class Agent:
         self._cause = cause
         self._folder = ground.run_folder(lease.run_id)
         self._child: processes.Child | None = None
-        self._usd = 0
 
     def refused(self, run: Row, issue: Row) -> Ended | None:
         """Return why no further turn may begin, None when one may."""
@@ -75,8 +73,11 @@ class Agent:
         """Return which cap of the run its turns so far have reached together; what a turn costs is known at its end."""
         if run["cap_at"] is not None and run["cap_at"] <= ledger_now(self._ground):
             return _WALL
-        if limits.run_usd is not None and self._usd >= limits.run_usd:
-            return f"it reached the money cap of a run: {self._usd / DOLLAR:.2f} of {limits.run_usd / DOLLAR:.2f} USD"
+        usd, tokens = run["spent_usd"] or 0, run["spent_tokens"] or 0
+        if limits.run_usd is not None and usd >= limits.run_usd:
+            return f"it reached the money cap of a run: {usd / DOLLAR:.2f} of {limits.run_usd / DOLLAR:.2f} USD"
+        if limits.run_tokens is not None and tokens >= limits.run_tokens:
+            return f"it reached the token cap of a run: {tokens:,} of {limits.run_tokens:,}"
         if limits.output_bytes is not None and written(self._outputs(run["turns"])) > limits.output_bytes:
             return _OUTPUT
         return None
@@ -169,8 +170,7 @@ class Agent:
             ended = Ended(Outcome(outcome), reason or "the agent said so")
             if ended.outcome is Outcome.RELEASED:
                 ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
-        self._usd += report.usd or 0
-        return Turn(ended, report.usd, report.tokens)
+        return Turn(ended, report.spent)
 
 
 def _ended_by(watch: Watch, now: int) -> Ended:

@@ -128,9 +128,12 @@ def wall_used(run: Row) -> int:
 def settle(tx: Transaction, run: Row) -> None:
     """Turn an ended run's reservation into what it used; last in the transaction, as `reserve` says.
 
-    Spend that a runner did not report is charged in full where money was reserved.
+    Spend that a runner did not report is charged in full where money was reserved, as is that of a lost run: what
+    its last turn cost nobody knows.
     """
-    usd = run["spent_usd"] if run["spent_usd"] is not None else run["reserved_usd"]
+    usd = run["spent_usd"]
+    if usd is None or run["outcome"] == "lost":
+        usd = max(usd or 0, run["reserved_usd"])
     tx.do(
         "budget_settle",
         scope_kind=_SCOPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.kernel import attention, budgets, issues, runs, settling
+from harnessos.model.budget import UNREPORTED, Spent
 from harnessos.model.issue import Status, resting
 from harnessos.model.outcome import BACKOFF_MOST_MS, COUNTED, Ended, Outcome, Standing, after
 
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
 class Closing(NamedTuple):
     """What is recorded with a run's end beside its outcome.
 
-    `commit` is the judged commit or manifest; `require_gates` the project's rule; `usd` (millionths) and
-    `tokens` what the runner reported, None for nothing; `provider` the account a quota holds;
-    `most_backoff_ms` the longest wait before a retry.
+    `commit` is the judged commit or manifest; `require_gates` the project's rule; `spent` what the
+    runner reported of a turn that was not verified (`runs.start_verifying` counts the others); `provider` the account
+    a quota holds; `most_backoff_ms` the longest wait before a retry.
     """
 
     commit: str | None = None
     require_gates: bool = True
-    usd: int | None = None
-    tokens: int | None = None
+    spent: Spent = UNREPORTED
     provider: str = ""
     salvage_ref: str | None = None
     most_backoff_ms: int = BACKOFF_MOST_MS
@@ -46,8 +46,8 @@ def finish(tx: Transaction, lease: Lease, end: Ended, cause: Cause, closing: Clo
         reason=end.reason,
         verdict=end.verdict,
         commit_id=closing.commit,
-        spent_usd=closing.usd,
-        spent_tokens=closing.tokens,
+        usd=closing.spent.usd,
+        tokens=closing.spent.tokens,
         salvage_ref=closing.salvage_ref,
         now=tx.now,
     )

@@ -40,8 +40,8 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
             reason=reason,
             verdict=None,
             commit_id=None,
-            spent_usd=None,
-            spent_tokens=None,
+            usd=None,
+            tokens=None,
             salvage_ref=None,
             now=tx.now,
         )

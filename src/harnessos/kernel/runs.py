@@ -12,6 +12,7 @@ from harnessos.model.run import Actor, Lease
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
+    from harnessos.model.budget import Spent
     from harnessos.model.checkpoint import Progress
     from harnessos.model.process import Identity
     from harnessos.store.transaction import Row, Transaction
@@ -139,9 +140,18 @@ def ask(tx: Transaction, lease: Lease, request: str, commit_id: str | None, caus
 
 
 def start_verifying(
-    tx: Transaction, lease: Lease, commit_id: str | None, verifier: str, seen: str | None, cause: Cause
+    tx: Transaction,
+    lease: Lease,
+    commit_id: str | None,
+    verifier: str,
+    seen: str | None,
+    cause: Cause,
+    spent: Spent | None = None,
 ) -> bool:
-    """Take the place of the run's one verifier (compare and set on its identity); False when another holds it."""
+    """Take the place of the run's one verifier (compare and set on its identity); False when another holds it.
+
+    `spent` is what the turn that led here cost; it counts once.
+    """
     from harnessos.kernel import events
 
     changed = tx.run(
@@ -151,6 +161,8 @@ def start_verifying(
         commit_id=commit_id,
         verifier=verifier,
         seen=seen,
+        usd=spent.usd if spent else None,
+        tokens=spent.tokens if spent else None,
         now=tx.now,
     )
     if not changed:

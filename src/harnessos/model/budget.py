@@ -30,6 +30,7 @@ class Limits(NamedTuple):
     attempts: int | None = 3
     issue_wall_ms: int | None = 6 * HOUR_MS
     run_usd: int | None = 5 * DOLLAR
+    run_tokens: int | None = 100_000_000
 
 
 _FIELDS = {
@@ -39,7 +40,18 @@ _FIELDS = {
     "output_mb": ("output_bytes", 1024 * 1024),
     "attempts": ("attempts", 1),
     "usd": ("run_usd", DOLLAR),
+    "tokens": ("run_tokens", 1),
 }
+
+
+class Spent(NamedTuple):
+    """What a runner reported that a turn cost: millionths of a dollar, and tokens; None where it said nothing."""
+
+    usd: int | None = None
+    tokens: int | None = None
+
+
+UNREPORTED = Spent()
 
 
 def limits(*documents: Mapping[str, object]) -> Limits:

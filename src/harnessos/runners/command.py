@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors, processes
 from harnessos.files import atomic_write, read_bounded
 from harnessos.model.amounts import LARGEST
-from harnessos.model.budget import DOLLAR
+from harnessos.model.budget import DOLLAR, UNREPORTED, Spent
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
 from harnessos.model.words import sayable
 
@@ -94,8 +94,7 @@ class Report(NamedTuple):
     """What a turn's end means. `ended` None: the agent says it is finished, so the harness verifies."""
 
     ended: Ended | None
-    usd: int | None = None
-    tokens: int | None = None
+    spent: Spent = UNREPORTED
 
 
 def record_exit(files: TurnFiles, exit_code: int) -> None:
@@ -123,7 +122,7 @@ def report(exit_code: int, files: TurnFiles, now: int, spread: str) -> Report:
         ended = ended._replace(reason=f"{ended.reason} ({sayable(problem)})" if problem else ended.reason)
         if ended.reset_at is not None:
             ended = ended._replace(reset_at=_waited(ended.reset_at, now, spread))
-    return Report(ended, _money(document.get("usd")), _count(document.get("tokens")))
+    return Report(ended, Spent(_money(document.get("usd")), _count(document.get("tokens"))))
 
 
 def _waited(reset_at: int, now: int, spread: str) -> int:

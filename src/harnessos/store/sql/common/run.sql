@@ -74,9 +74,14 @@ UPDATE runs SET close_request = :request, commit_id = coalesce(:commit_id, commi
 WHERE id = :run AND epoch = :epoch AND live = 1;
 
 -- name: run_verify
--- Verification begins, for one verifier: nobody, or a dead one, holds the place.
+-- Verification begins, for one verifier: nobody, or a dead one, holds the place. What the turn cost is counted with
+-- it: a verification that is begun again after a crash counts nothing.
 UPDATE runs SET phase = 'verifying', commit_id = :commit_id, verifier = :verifier, heartbeat_at = :now,
-    progress_at = :now, expires_at = :now + ttl_ms
+    progress_at = :now, expires_at = :now + ttl_ms,
+    spent_usd = CASE WHEN phase = 'verifying' THEN spent_usd
+        ELSE coalesce(spent_usd + CAST(:usd AS BIGINT), spent_usd, CAST(:usd AS BIGINT)) END,
+    spent_tokens = CASE WHEN phase = 'verifying' THEN spent_tokens
+        ELSE coalesce(spent_tokens + CAST(:tokens AS BIGINT), spent_tokens, CAST(:tokens AS BIGINT)) END
 WHERE id = :run AND epoch = :epoch AND live = 1 AND (verifier IS NULL OR verifier = :seen);
 
 -- name: run_reject
@@ -91,9 +96,13 @@ RETURNING rejections, turns;
 UPDATE runs SET stop_request = :reason WHERE id = :run AND live = 1 AND stop_request IS NULL;
 
 -- name: run_end
--- The one fenced end of a run.
+-- The one fenced end of a run. What a turn cost that is being verified was counted when that began.
 UPDATE runs SET live = 0, phase = 'ended', ended_at = :now, outcome = :outcome, reason = :reason, verdict = :verdict,
-    commit_id = coalesce(:commit_id, commit_id), verifier = NULL, spent_usd = :spent_usd, spent_tokens = :spent_tokens,
+    commit_id = coalesce(:commit_id, commit_id), verifier = NULL,
+    spent_usd = CASE WHEN phase = 'verifying' THEN spent_usd
+        ELSE coalesce(spent_usd + CAST(:usd AS BIGINT), spent_usd, CAST(:usd AS BIGINT)) END,
+    spent_tokens = CASE WHEN phase = 'verifying' THEN spent_tokens
+        ELSE coalesce(spent_tokens + CAST(:tokens AS BIGINT), spent_tokens, CAST(:tokens AS BIGINT)) END,
     salvage_ref = coalesce(:salvage_ref, salvage_ref)
 WHERE id = :run AND epoch = :epoch AND live = 1
 RETURNING *;
