@@ -9,54 +9,27 @@ import pytest
 
 from harnessos import worktrees
 from harnessos.errors import GitFailed, WorktreeProblem
-from harnessos.worktrees import Worktree
 from tests.support.repositories import (
+    ODD_NAMES,
     Place,
     commit_files,
+    leave_work,
     make_repository,
     place,
     quiet_git,
     running,
     user_git,
     without_rights,
+    write_file,
 )
 from tests.support.waiting import eventually
 
 __all__ = ["place", "quiet_git"]
 
-ODD_NAMES = ["line\nbreak", 'quo"te', "-dash", "grün-日本", "back\\slash", " space ", "*star", ":(glob)x"]
-
-
-def _write(folder: Path, name: str, content: str) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(content, encoding="utf-8")
-
-
-def _work(run: Worktree) -> None:
-    """Leave one commit, staged, unstaged, untracked and ignored work."""
-    commit_files(run.path, {"committed": "c\n", ".gitignore": "cache/\n", "both": "0\n"}, "own commit")
-    _write(run.path, "staged", "s\n")
-    _write(run.path, "both", "1\n")
-    user_git(run.path, "add", "staged", "both")
-    user_git(run.path, "rm", "--quiet", "src/app.py")
-    _write(run.path, "both", "2\n")
-    _write(run.path, "README", "unstaged\n")
-    _write(run.path, "new/untracked", "u\n")
-    _write(run.path, "cache/ignored", "i\n")
-
-
-def _porcelain(folder: Path) -> str:
-    return user_git(folder, "status", "--porcelain", "--untracked-files=all")
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".git")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
-
 
 def test_unsalvaged_work_is_not_removed(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     with pytest.raises(WorktreeProblem, match="neither accepted nor salvaged"):
         worktrees.remove(place.repo, run.path, run.branch, salvaged=False)
     assert (run.path / "staged").exists()
@@ -92,9 +65,9 @@ def test_leftovers_are_committed_past_the_lock_of_a_dead_git(place: Place) -> No
 def test_leftovers_of_every_kind_are_committed(place: Place) -> None:
     run = place.create()
     assert worktrees.commit_leftovers(run.path, "nothing") is None
-    _work(run)
+    leave_work(run)
     for name in ODD_NAMES:
-        _write(run.path, name, "x\n")
+        write_file(run.path, name, "x\n")
     (run.path / "committed").rename(run.path / "renamed")
     (run.path / "both").chmod(0o755)
     commit = worktrees.commit_leftovers(run.path, "# not a comment\n\nwork")
@@ -123,7 +96,7 @@ def test_nested_repositories_are_left_alone_and_reported(place: Place) -> None:
     user_git(run.path, "init", "--quiet", "deep/empty")
     make_repository(run.path / "added")
     user_git(run.path, "add", "added")
-    _write(run.path, "deep/file", "x\n")
+    write_file(run.path, "deep/file", "x\n")
     assert worktrees.nested_repositories(run.path) == ("added", "deep/empty", "vendored")
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
@@ -227,8 +200,8 @@ worktrees.remove(repo, Path(sys.argv[2]), sys.argv[3], salvaged=True)
 
 def test_read_only_folders_do_not_stop_a_removal(place: Place) -> None:
     run = place.create()
-    _write(run.path, "cache/module/file", "x\n")
-    _write(run.path, "cache/closed/deep/file", "x\n")
+    write_file(run.path, "cache/module/file", "x\n")
+    write_file(run.path, "cache/closed/deep/file", "x\n")
     (run.path / "cache" / "link").symlink_to(place.main / "src")
     for folder, mode in (("cache/closed", 0o000), ("cache/module", 0o500), ("cache", 0o500)):
         (run.path / folder).chmod(mode)

@@ -10,50 +10,25 @@ import pytest
 
 from harnessos import worktrees
 from harnessos.errors import MergeConflict, WorktreeProblem
-from harnessos.worktrees import Worktree
 from tests.support.repositories import (
+    ODD_NAMES,
     Place,
     commit_files,
+    files_of,
+    leave_work,
     place,
+    porcelain,
     quiet_git,
     user_git,
+    write_file,
 )
 
 __all__ = ["place", "quiet_git"]
 
-ODD_NAMES = ["line\nbreak", 'quo"te', "-dash", "grün-日本", "back\\slash", " space ", "*star", ":(glob)x"]
-
-
-def _write(folder: Path, name: str, content: str) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(content, encoding="utf-8")
-
-
-def _work(run: Worktree) -> None:
-    """Leave one commit, staged, unstaged, untracked and ignored work."""
-    commit_files(run.path, {"committed": "c\n", ".gitignore": "cache/\n", "both": "0\n"}, "own commit")
-    _write(run.path, "staged", "s\n")
-    _write(run.path, "both", "1\n")
-    user_git(run.path, "add", "staged", "both")
-    user_git(run.path, "rm", "--quiet", "src/app.py")
-    _write(run.path, "both", "2\n")
-    _write(run.path, "README", "unstaged\n")
-    _write(run.path, "new/untracked", "u\n")
-    _write(run.path, "cache/ignored", "i\n")
-
-
-def _porcelain(folder: Path) -> str:
-    return user_git(folder, "status", "--porcelain", "--untracked-files=all")
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".git")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
-
 
 def test_salvage_ref_written_before_any_removal(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
     assert (kept.ref, kept.run_id) == ("refs/harness/salvage/run-1", "run-1")
@@ -76,17 +51,17 @@ def test_salvage_ref_written_before_any_removal(place: Place) -> None:
 
 def test_salvage_touches_neither_files_nor_index(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     git_dir = Path(user_git(run.path, "rev-parse", "--absolute-git-dir"))
     os.utime(run.path / "committed", (1, 1))
-    before = (git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, _files(run.path)
+    before = (git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, files_of(run.path)
     assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
-    assert ((git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, _files(run.path)) == before
+    assert ((git_dir / "index").read_bytes(), (git_dir / "index").stat().st_mtime_ns, files_of(run.path)) == before
 
 
 def test_salvage_is_idempotent_and_later_work_keeps_the_earlier(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     first = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit) == first
     (run.path / "staged").unlink()
@@ -106,7 +81,7 @@ def test_nothing_beyond_the_base_is_no_salvage(place: Place) -> None:
 
 def test_an_index_lock_of_a_killed_git_does_not_stop_the_salvage(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     git_dir = Path(user_git(run.path, "rev-parse", "--absolute-git-dir"))
     (git_dir / "index.lock").touch()
     assert worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
@@ -119,7 +94,7 @@ def test_an_index_lock_of_a_killed_git_does_not_stop_the_salvage(place: Place) -
 def test_work_is_salvaged_although_the_agent_broke_its_git_file(place: Place) -> None:
     for run_id, replaced in (("run-1", False), ("run-2", True)):
         run = place.create(run_id)
-        _work(run)
+        leave_work(run)
         (run.path / ".git").unlink()
         if replaced:
             user_git(run.path, "init", "--quiet")
@@ -132,7 +107,7 @@ def test_work_is_salvaged_although_the_agent_broke_its_git_file(place: Place) ->
 
 def test_a_folder_git_does_not_know_is_not_taken_for_salvaged(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     shutil.rmtree(place.repo.common / "worktrees" / "run-1")
     with pytest.raises(WorktreeProblem, match="cannot be kept"):
         worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
@@ -177,7 +152,7 @@ def test_a_branch_without_commits_is_salvaged(place: Place) -> None:
     run = place.create()
     tip = commit_files(run.path, {"done": "x\n"})
     user_git(run.path, "checkout", "--quiet", "--orphan", "fresh")
-    _write(run.path, "new", "y\n")
+    write_file(run.path, "new", "y\n")
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
     assert kept.head == tip
@@ -198,7 +173,7 @@ def test_a_vanished_folder_is_salvaged_from_its_branch(place: Place) -> None:
 
 def test_a_removal_that_stopped_halfway_does_not_spoil_the_salvage(place: Place) -> None:
     run = place.create()
-    _work(run)
+    leave_work(run)
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     run.path.rename(run.path.with_name("run-1.going"))
     (run.path.with_name("run-1.going") / "README").unlink()
@@ -210,7 +185,7 @@ def test_a_removal_that_stopped_halfway_does_not_spoil_the_salvage(place: Place)
 def test_odd_names_are_salvaged_and_restored(place: Place, tmp_path: Path) -> None:
     run = place.create()
     for name in ODD_NAMES:
-        _write(run.path, name, f"{name}\n")
+        write_file(run.path, name, f"{name}\n")
     (run.path / os.fsdecode(b"latin-\xe9")).write_bytes(b"raw\n")
     (run.path / "tool").write_text("#!/bin/sh\n", encoding="utf-8")
     (run.path / "tool").chmod(0o755)
@@ -228,40 +203,40 @@ def test_odd_names_are_salvaged_and_restored(place: Place, tmp_path: Path) -> No
 
 def test_restored_salvage_is_as_the_run_left_it(place: Place, tmp_path: Path) -> None:
     run = place.create()
-    _work(run)
-    before, files = _porcelain(run.path), _files(run.path)
+    leave_work(run)
+    before, files = porcelain(run.path), files_of(run.path)
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
     restored = worktrees.restore_salvage(place.repo, kept.ref, tmp_path / "restored")
-    assert _porcelain(restored.path) == before
-    assert _files(restored.path) == {name: data for name, data in files.items() if "cache" not in name}
+    assert porcelain(restored.path) == before
+    assert files_of(restored.path) == {name: data for name, data in files.items() if "cache" not in name}
     with pytest.raises(WorktreeProblem, match="exists already"):
         worktrees.restore_salvage(place.repo, kept.ref, tmp_path / "restored")
 
 
 def test_retry_starts_from_salvage_with_uncommitted_work_restored(place: Place) -> None:
     run = place.create()
-    _work(run)
-    before, tip = _porcelain(run.path), user_git(run.path, "rev-parse", "HEAD")
+    leave_work(run)
+    before, tip = porcelain(run.path), user_git(run.path, "rev-parse", "HEAD")
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
     retry = place.create("run-2", start=kept.ref)
     assert retry.base_commit == run.base_commit
     assert retry.commit == tip
-    assert _porcelain(retry.path) == before
+    assert porcelain(retry.path) == before
 
 
 def test_retry_carries_the_work_over_to_a_moved_base(place: Place) -> None:
     run = place.create()
-    _work(run)
-    before = _porcelain(run.path)
+    leave_work(run)
+    before = porcelain(run.path)
     kept = worktrees.salvage(place.repo, run.path, "run-1", run.base_commit)
     assert kept is not None
     moved = commit_files(place.main, {"elsewhere": "moved\n"})
     retry = place.create("run-2", start=kept.ref)
     assert retry.base_commit == moved
     assert worktrees.is_ancestor(place.repo, kept.head, retry.commit)
-    assert _porcelain(retry.path) == before
+    assert porcelain(retry.path) == before
     assert (retry.path / "elsewhere").exists()
     assert (retry.path / "both").read_text(encoding="utf-8") == "2\n"
 
@@ -269,7 +244,7 @@ def test_retry_carries_the_work_over_to_a_moved_base(place: Place) -> None:
 def test_retry_that_does_not_fit_says_so_and_leaves_nothing(place: Place) -> None:
     for number, conflicting in enumerate(({"README": "other\n"}, {"committed": "other\n"})):
         run = place.create(f"run-{number}")
-        _work(run)
+        leave_work(run)
         kept = worktrees.salvage(place.repo, run.path, f"run-{number}", run.base_commit)
         assert kept is not None
         commit_files(place.main, conflicting)

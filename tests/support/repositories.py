@@ -27,6 +27,10 @@ _AUTHOR = {
 }
 
 
+ODD_NAMES = ["line\nbreak", 'quo"te', "-dash", "grün-日本", "back\\slash", " space ", "*star", ":(glob)x"]
+"""Names that a careless parser of git's output gets wrong."""
+
+
 def user_git(cwd: Path, *arguments: str, check: bool = True, env: Mapping[str, str] | None = None) -> str:
     """Run git as a person would and return what it says, without the last newline."""
     done = subprocess.run(
@@ -59,6 +63,36 @@ def commit_files(checkout: Path, files: Mapping[str, str], message: str = "chang
     user_git(checkout, "add", "--all")
     user_git(checkout, "commit", "--quiet", "-m", message)
     return user_git(checkout, "rev-parse", "HEAD")
+
+
+def write_file(folder: Path, name: str, content: str) -> None:
+    """Write a file, and the folders it lies in."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content, encoding="utf-8")
+
+
+def leave_work(run: Worktree) -> None:
+    """Leave one commit, staged, unstaged, untracked and ignored work."""
+    commit_files(run.path, {"committed": "c\n", ".gitignore": "cache/\n", "both": "0\n"}, "own commit")
+    write_file(run.path, "staged", "s\n")
+    write_file(run.path, "both", "1\n")
+    user_git(run.path, "add", "staged", "both")
+    user_git(run.path, "rm", "--quiet", "src/app.py")
+    write_file(run.path, "both", "2\n")
+    write_file(run.path, "README", "unstaged\n")
+    write_file(run.path, "new/untracked", "u\n")
+    write_file(run.path, "cache/ignored", "i\n")
+
+
+def porcelain(folder: Path) -> str:
+    """Return what git says has changed, file by file."""
+    return user_git(folder, "status", "--porcelain", "--untracked-files=all")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a worktree by its path."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".git")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 @contextmanager
