@@ -269,3 +269,25 @@ def test_a_file_whose_name_is_no_utf8_is_judged_like_any_other(
     assert "Traceback" not in said.err, said.err
     assert said.json["verdict"] == verdict
     assert "x\\udcff" in said.json["reason"]
+
+
+@pytest.mark.parametrize(
+    ("gates", "verdict", "code"),
+    [
+        ([{"kind": "file", "name": "g", "path": "made.txt"}], "verified", 0),
+        ([], "unverified", 0),
+        ([{"kind": "file", "name": "g", "path": "not-made.txt"}], "rejected", 1),
+        ([{"kind": "approval", "name": "g", "question": "Well?"}], "needs_review", 1),
+        ([{"kind": "command", "name": "g", "argv": ["./no-such-program"]}], "error", 1),
+    ],
+)
+def test_the_exit_code_of_a_close_says_whether_the_work_was_taken(
+    terminal: Terminal, gates: list[dict[str, object]], verdict: str, code: int
+) -> None:
+    issue = {"key": "z", "task": "z", "gates": gates}
+    plan = {"plan_key": "z", "milestones": [{"milestone_key": "z", "description": "z", "issues": [issue]}]}
+    terminal.good("plan", "apply", str(terminal.plan(plan)))
+    token = terminal.good("session", "begin", "--issue", "DOCS-4")["session"]["token"]
+    commit_files(terminal.cwd, {"made.txt": "made\n"})
+    said = terminal("session", "close", "--session", token, "--outcome", "finished", "--json")
+    assert (said.json["verdict"], said.code) == (verdict, code), said.err

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,23 +23,11 @@ from harnessos.processes import (
     run,
 )
 from harnessos.processes.handle import send
-from tests.support.agents import SETSID_GRANDCHILD, agent, pid_in, written
+from tests.support.agents import SETSID_GRANDCHILD, agent, env, linux, pid_in, run_id, written
 from tests.support.python import ROOT, run_python
 from tests.support.waiting import eventually
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="sessions, pidfd and /proc are Linux's")
-
-
-@pytest.fixture
-def env() -> dict[str, str]:
-    return built_environment(os.environ, {})
-
-
-@pytest.fixture
-def run_id(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    name = f"run-{os.getpid()}-{tmp_path.name}"
-    yield name
-    assert kill_run(name, grace=0) == []
+__all__ = ["env", "run_id"]
 
 
 def test_run_end_kills_whole_tree_including_setsid_grandchild_with_cwd_in_worktree(tmp_path: Path, run_id: str) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from harnessos.processes import (
     identity,
     identity_of,
     is_alive,
-    kill_run,
     machine_id,
     marked,
     marked_runs,
@@ -31,23 +29,11 @@ from harnessos.processes import (
     spawn,
     this_process,
 )
-from tests.support.agents import SETSID_GRANDCHILD, agent, pid_in, written
+from tests.support.agents import SETSID_GRANDCHILD, agent, env, linux, pid_in, run_id, written
 from tests.support.python import ROOT, run_python, start_python
 from tests.support.waiting import eventually
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="sessions, pidfd and /proc are Linux's")
-
-
-@pytest.fixture
-def env() -> dict[str, str]:
-    return built_environment(os.environ, {})
-
-
-@pytest.fixture
-def run_id(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    name = f"run-{os.getpid()}-{tmp_path.name}"
-    yield name
-    assert kill_run(name, grace=0) == []
+__all__ = ["env", "run_id"]
 
 
 def shell(script: str, folder: Path, *, timeout: float = 30, stdin: bytes = b"", limit: int = 1_000_000) -> Finished:

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from harnessos.model.process import Identity
-from harnessos.processes import Child, built_environment, identity_of, spawn
+from harnessos.processes import Child, built_environment, identity_of, kill_run, spawn
 from tests.support.waiting import eventually
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="sessions, pidfd and /proc are Linux's")
+
+
+@pytest.fixture
+def env() -> dict[str, str]:
+    """The environment an agent without declared variables gets."""
+    return built_environment(os.environ, {})
+
+
+@pytest.fixture
+def run_id(tmp_path: Path) -> Iterator[str]:
+    """A run's id of this test's own; nothing of the run may be left at the end."""
+    name = f"run-{os.getpid()}-{tmp_path.name}"
+    yield name
+    assert kill_run(name, grace=0) == []
+
 
 # In its own session, out of the group, its parent gone: what agents leave behind.
 SETSID_GRANDCHILD = """
