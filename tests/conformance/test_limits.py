@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harnessos import errors
-from harnessos.kernel import runs
+from harnessos.kernel import budgets, runs
+from harnessos.kernel.claims import Claimed
 from harnessos.kernel.ending import Closing
 from harnessos.model.budget import DAY_DEFAULTS, Spent, day_after, limits, utc_day
 from harnessos.model.outcome import Outcome, backoff_ms
+from harnessos.store.opening import open_store
 from harnessos.store.transaction import Row, Transaction
+from harnessos.testing import FakeClock
 from tests.support.ledger import BY_OPERATOR, COMMIT, DAY, HOUR, MINUTE, SECOND, Ledger, draft
 
 RUN_WALL = 2 * HOUR
@@ -222,6 +227,32 @@ def test_spend_that_nobody_reported_is_charged_in_full_under_a_money_cap(ledger:
         ledger.end(ledger.claim(name), Outcome.RELEASED)
     assert _tally(ledger, "usd") == (10_000_000, 0)
     assert ledger.refusal() == "budget:project usd of the day"
+
+
+@pytest.mark.postgres
+def test_the_last_of_a_day_s_budget_goes_to_one_of_two_claims_that_both_saw_it(
+    emptied_postgres: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Balances are read without a lock: a claim whose share went to another meanwhile rolls back and looks again."""
+    store = open_store(emptied_postgres, clock=clock)
+    ledger = Ledger(store, clock)
+    ledger.plan("first", "a", "b")
+    ledger.cap("runs", "2")
+    ledger.claim("first")
+    wanted = budgets.wanted
+    faster: list[Claimed] = []
+
+    def late(*given: Any) -> Any:
+        want = wanted(*given)
+        monkeypatch.setattr(budgets, "wanted", wanted)
+        faster.append(ledger.claim("b"))
+        return want
+
+    monkeypatch.setattr(budgets, "wanted", late)
+    assert ledger.refusal("a") == "budget:project runs of the day"
+    assert ledger.run(faster[0])["live"] == 1
+    assert _tally(ledger, "runs") == (2, 0)
+    store.close()
 
 
 def test_a_lost_run_is_charged_what_it_reserved_although_its_first_turns_cost_less(ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from harnessos.dispatch import place as places
 from harnessos.dispatch.selection import Choice, Serving, select
 from harnessos.model.run import SUPERVISOR
 from harnessos.services import loop
+from harnessos.services.logfile import logged
 from harnessos.services.projects import Served
 from harnessos.services.supervisor import Ending, Options, Supervisor
 
@@ -32,8 +33,11 @@ class Serve(NamedTuple):
     workflow: Path | None = None
 
 
-def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell) -> Ending:
-    """Serve until done. BadContent (65) when there is nothing to serve."""
+def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell, logs: Path | None = None) -> Ending:
+    """Serve until done. BadContent (65) when there is nothing to serve. What is told is also kept in a file in `logs`."""
+    if logs is not None:
+        with logged(logs, tell, harness.clock) as both:
+            return serve(harness, wanted, options, both)
     served = projects(harness, wanted, tell)
     processes.become_subreaper()
     supervisor = Supervisor(ground_of(harness), served, options, tell)

@@ -216,6 +216,7 @@ TABLE: tuple[Command, ...] = (
                 default="10m",
                 help="how long --until-idle waits for a timer; 10m by default",
             ),
+            arg("--logs-root", metavar="DIR", help="also keep what is told in DIR/harness.log, rotated at 10 MB"),
             DRY_RUN,
         ),
     ),

@@ -54,12 +54,13 @@ def _named(workflow: str | None) -> Path | None:
 
 
 def _serve(call: Call, wanted: Serve, options: Options) -> Ending:
+    logs = Path(call.args.logs_root) if call.args.logs_root else None
     if call.out.json or not sys.stdout.isatty():
-        return supervising.serve(call.harness, wanted, options, teller(json=call.out.json))
+        return supervising.serve(call.harness, wanted, options, teller(json=call.out.json), logs)
     from harnessos.cli.live import LiveTable
 
     with LiveTable(call.harness) as table:
-        return supervising.serve(call.harness, wanted, options, table.tell)
+        return supervising.serve(call.harness, wanted, options, table.tell, logs)
 
 
 def teller(*, json: bool) -> supervising.Tell:
