@@ -175,10 +175,10 @@ def test_a_lost_run_is_taken_up_again_with_what_it_had_noted(work: Site) -> None
     (Path(begun["worktree"]) / "half.txt").write_text("half", encoding="utf-8")
     expired = work.run("WORK-1")["expires_at"]
     eventually(lambda: work.ledger.clock.now() > expired, what="the end of the lease")
-    assert begin(work, "--issue", "WORK-2")["issue"]["identifier"] == "WORK-2"
     again = work.json("session", "begin-recovery", "--project", work.key, "--agent", "other", "--worktree")
     assert again["issue"]["identifier"] == "WORK-1"
     assert "the printer" in json.dumps(again["briefing"])
+    assert (Path(again["worktree"]) / "half.txt").read_text(encoding="utf-8") == "half"
     assert work.json("session", "begin-recovery", "--project", work.key, "--agent", "other")["session"] is None
 
 

@@ -16,7 +16,7 @@ from harnessos.kernel.events import Cause
 from harnessos.model.run import OPERATOR
 from harnessos.runners import command
 from harnessos.services.supervisor import Options, Supervisor
-from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, issue, site
+from tests.support.supervised import HARNESS, UNTIL_IDLE, WORK, Site, expire, issue, site
 from tests.support.waiting import eventually
 
 __all__ = ["site"]
@@ -281,7 +281,7 @@ def test_a_run_that_lost_its_lease_is_killed_and_writes_nothing(site: Site, phas
     def steal(_: Supervisor, event: dict[str, Any]) -> None:
         mark = site.home / ("gate" if phase == "run.verifying" else f"runs/{event['run']}/pid")
         eventually(lambda: mark.exists() and mark.read_text(), what="the run at work")
-        site.ledger.write(_expire, event["run"])
+        site.ledger.write(expire, event["run"])
 
     site.up(Options(once=True), during=when(phase, steal))
     run = site.runs(one)[0]
@@ -291,24 +291,6 @@ def test_a_run_that_lost_its_lease_is_killed_and_writes_nothing(site: Site, phas
     assert gone(site, run)
     assert site.worktrees() == []
     assert site.git("show", f"refs/harness/salvage/{run['id']}:mine.txt") == "mine"
-
-
-def _expire(tx: Any, run_id: str) -> None:
-    """End the lease as reaping would, as if it had run out long ago."""
-    from harnessos.kernel import ending, issues
-    from harnessos.model.outcome import Ended, Outcome
-
-    run = tx.one("run_by_id", id=run_id)
-    held = issues.lock(tx, run["issue_id"])
-    ended = tx.one(
-        "run_reap",
-        run=run_id,
-        epoch=run["epoch"],
-        seen=run["expires_at"],
-        reason="moved by hand",
-        now=run["expires_at"],
-    )
-    ending.conclude(tx, held, ended, Ended(Outcome.LOST, "moved by hand"), BY_PERSON)
 
 
 def test_the_environment_of_an_agent_is_built_and_complete(site: Site) -> None:

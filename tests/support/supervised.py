@@ -16,7 +16,10 @@ import pytest
 from harnessos.app import planning, registering, supervising
 from harnessos.app.harness import Harness, harness
 from harnessos.app.supervising import Serve
-from harnessos.model.run import SUPERVISOR
+from harnessos.kernel import ending, issues
+from harnessos.kernel.events import Cause
+from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.run import OPERATOR, SUPERVISOR
 from harnessos.ports import Clock
 from harnessos.services import loop
 from harnessos.services.supervisor import Ending, Options, Supervisor
@@ -318,3 +321,12 @@ class Started:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+def expire(tx: Any, run_id: str) -> None:
+    """End a lease as a claim of somebody else would, as if it had run out long ago. Any: a transaction."""
+    run = tx.one("run_by_id", id=run_id)
+    held = issues.lock(tx, run["issue_id"])
+    seen = run["expires_at"]
+    ended = tx.one("run_reap", run=run_id, epoch=run["epoch"], seen=seen, reason="moved by hand", now=seen)
+    ending.conclude(tx, held, ended, Ended(Outcome.LOST, "moved by hand"), Cause(OPERATOR, "test"))

@@ -6,13 +6,14 @@ the work is kept, the worktree is gone and the manifest is written before the th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors, worktrees
-from harnessos.dispatch import folder, leaving, manifest, prompting, settlement, verification, working
+from harnessos.dispatch import folder, leaving, manifest, predecessors, prompting, settlement, verification, working
 from harnessos.dispatch.hooking import Hooks
-from harnessos.dispatch.turn import Agent, ledger_now, stopped
+from harnessos.dispatch.turn import Agent, Turn, ledger_now, stopped
 from harnessos.dispatch.watching import Control, Standing
 from harnessos.files import private_folder
 from harnessos.kernel import runs
@@ -66,13 +67,18 @@ class Attempt:
         except errors.LeaseLost:
             # The issue went on without this run; what is left is to clean up after it.
             return
+        except (errors.StoreUnavailable, errors.Busy):
+            # Not the work's fault, and nobody could write it down now: the next full tick finds this run without
+            # anybody who drives it, and goes on from what the ledger and the run's folder say (recovery.orphans).
+            return
         except errors.HarnessError as problem:
             self._fault(problem)
         except BaseException as bug:
             self._fault(bug)
             raise
         finally:
-            self.clean_up()
+            with suppress(errors.StoreUnavailable, errors.Busy):
+                self.clean_up()
 
     def _from_the_claim(self) -> None:
         if not self._begin():
@@ -92,12 +98,13 @@ class Attempt:
         self._spent = turn.spent
         if turn.ended is not None:
             self._finish(turn.ended)
-        elif self._verify() is Step.NEXT_TURN:
+        elif self._verify(turn.commit) is Step.NEXT_TURN:
             self._turns(self._rejection())
 
     def _begin(self) -> bool:
         """Make the worktree; False when that could not be, which has ended the run."""
         if not self._place.is_git:
+            predecessors.end_here(self._ground, self._claimed.issue)
             folder.remember(self._ground, self._place, self._lease.run_id)
             return True
         try:
@@ -113,14 +120,12 @@ class Attempt:
         while True:
             run, issue = self._rows()
             ended = self._agent.refused(run, issue)
-            if ended is None:
-                turn = self._agent.take_turn(run, issue, self._folder(run), rejection)
-                self._spent = turn.spent
-                ended = turn.ended
-            if ended is not None:
-                self._finish(ended)
+            turn = Turn(ended) if ended else self._agent.take_turn(run, issue, self._folder(run), rejection)
+            self._spent = turn.spent
+            if turn.ended is not None:
+                self._finish(turn.ended)
                 return
-            step = self._verify()
+            step = self._verify(turn.commit)
             manifest.write(self._ground, self._place, self._lease.run_id, manifest.LIVE)
             if step is not Step.NEXT_TURN:
                 return
@@ -129,14 +134,17 @@ class Attempt:
     def _folder(self, run: Row) -> Path:
         return Path(run["worktree"]) if run["worktree"] else self._place.root
 
-    def _verify(self) -> Step:
-        """Commit what is left, judge the commit, and do what follows; return what that was."""
+    def _verify(self, named: str | None) -> Step:
+        """Commit what is left, judge the commit, and do what follows; return what that was.
+
+        A commit that the agent named is judged as it is, and what it left beside it is not part of it.
+        """
         run, issue = self._rows()
         if self._place.is_git and not (self._folder(run) / ".git").exists():
             self._finish(Ended(Outcome.AGENT_FAULT, f"its worktree {run['worktree']} is not there any more"))
             return Step.AGENT_FAULT
-        refused = self._leftovers(run, issue)
-        commit = worktrees.head_of(self._folder(run)).commit if self._place.is_git else None
+        refused = [] if named else self._leftovers(run, issue)
+        commit = named or (worktrees.head_of(self._folder(run)).commit if self._place.is_git else None)
         case = verification.case_of(self._ground, self._place, self._lease, commit)
         name = verification.verifier_name(self._ground)
         if not self._ground.store.write(

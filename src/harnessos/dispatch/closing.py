@@ -15,7 +15,7 @@ from harnessos.dispatch.renewing import Renewing
 from harnessos.dispatch.sessions import find_run
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing
-from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.outcome import FINISHED, Ended, Outcome
 from harnessos.model.verdict import Verdict
 from harnessos.worktrees.repository import head_of
 
@@ -56,7 +56,7 @@ def close(
     lease, cause = runs.lease_of(run), runs.cause_of(run, "session.close")
     if not run["live"]:
         runs.lost(lease)
-    if outcome != "finished":
+    if outcome != FINISHED:
         fault = Outcome.TASK_FAULT if task_fault else Outcome.AGENT_FAULT
         end = Ended(Outcome.RELEASED if outcome == "released" else fault, reason)
         if run["supervised"]:
@@ -71,7 +71,7 @@ def close(
     place = _place_of(ground, run)
     subject = _subject(place, run, commit, checkout)
     if run["supervised"]:
-        return _ask(ground, lease, run, "finished", subject, cause)
+        return _ask(ground, lease, run, f"{FINISHED}:{subject}" if commit else FINISHED, subject, cause)
     return _verify(ground, place, lease, run, subject, cause)
 
 

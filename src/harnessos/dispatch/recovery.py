@@ -156,17 +156,20 @@ def _lose(ground: Ground, place: Place, run: Row) -> None:
     leave(ground, place, run)
 
 
-def sweep(ground: Ground, place: Place) -> None:
+def sweep(ground: Ground, place: Place, mine: Container[str] = ()) -> None:
     """Clean up after runs that are over: processes with their mark, worktrees, clean checkouts, open intents.
 
-    What another living process has just ended is its own to clean up. What cannot be cleaned up keeps nothing else
-    from it, and is raised at the end as WorktreeProblem.
+    What another living process has just ended is its own to clean up, and so is what a thread of this one still works
+    at (`mine`): its last hooks carry the run's mark. What cannot be cleaned up keeps nothing else from it, and is
+    raised at the end as WorktreeProblem.
     """
     problems: list[str] = []
-    _each(problems, processes.marked_runs(), lambda run_id: _kill_remains(ground, run_id))
+    marked = [run_id for run_id in processes.marked_runs() if run_id not in mine]
+    _each(problems, marked, lambda run_id: _kill_remains(ground, run_id))
     if place.is_git:
         root = working.root_of(ground, place) / safe_name(place.project["key"])
-        _each(problems, sorted(root.iterdir()) if root.is_dir() else [], lambda entry: _clear(ground, place, entry))
+        entries = [entry for entry in _entries(root) if _run_of(entry) not in mine]
+        _each(problems, entries, lambda entry: _clear(ground, place, entry))
         _each(problems, [place], lambda _: checkouts.remove_stale(ground, place, lambda run: _is_live(ground, run)))
         _each(problems, [place], lambda _: _keep_accepted(ground, place))
         found = ground.store.read(intents.open_here, ground.process.machine_id)
@@ -192,9 +195,17 @@ def _kill_remains(ground: Ground, run_id: str) -> None:
         processes.kill_run(run_id, grace=_GRACE_S)
 
 
+def _entries(root: Path) -> list[Path]:
+    return sorted(root.iterdir()) if root.is_dir() else []
+
+
+def _run_of(entry: Path) -> str:
+    return entry.name.removesuffix(worktrees.GOING)
+
+
 def _clear(ground: Ground, place: Place, entry: Path) -> None:
     """Remove what is left of the worktree of a run that is over, also where its removal was cut short."""
-    path = entry.with_name(entry.name.removesuffix(worktrees.GOING))
+    path = entry.with_name(_run_of(entry))
     run = ground.store.read(_run, path.name)
     if run is None or not entry.is_dir() or not _is_over(ground, run):
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.dispatch import place as places
-from harnessos.kernel import claims, runs
+from harnessos.kernel import claims, reaping, runs
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing
 from harnessos.model.digest import sha256_hex
 from harnessos.model.outcome import Outcome
@@ -66,6 +66,8 @@ def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
         base=place.tip,
     )
     if request.recovery:
+        # Nobody may have noticed yet that a lease ran out.
+        ground.store.write(reaping.reap, ground.process, ground.cause("session.begin"), 32)
         claim = claim._replace(issue=ground.store.read(_lost, request.project["id"], request.issue))
         if claim.issue is None:
             return Nothing("no issue waits whose last run was lost")
@@ -73,6 +75,10 @@ def begin(ground: Ground, request: BeginRequest) -> Begun | Nothing:
     if isinstance(claimed, Nothing):
         return claimed
     if not request.worktree:
+        if claimed.lease.epoch > 1:
+            from harnessos.dispatch import predecessors
+
+            predecessors.end_here(ground, claimed.issue)
         return Begun(token, claimed, None, place)
     from harnessos.dispatch import working
 

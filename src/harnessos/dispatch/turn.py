@@ -11,7 +11,7 @@ from harnessos.dispatch.watching import Control, Limits, Watch, Watched, written
 from harnessos.files import atomic_write
 from harnessos.kernel import budgets, runs
 from harnessos.model.budget import DOLLAR, UNREPORTED, Spent
-from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
+from harnessos.model.outcome import BACKOFF_MOST_MS, FINISHED, Ended, Outcome
 from harnessos.runners import command
 
 if TYPE_CHECKING:
@@ -32,10 +32,15 @@ _OUTPUT = "it wrote more output than a run may"
 
 
 class Turn(NamedTuple):
-    """What a turn came to. `ended` None: verify; `spent` is what the runner reported of this turn."""
+    """What a turn came to.
+
+    `ended` None: verify, and then `commit` is the one the agent named, None for where its worktree stands. `spent` is
+    what the runner reported of this turn.
+    """
 
     ended: Ended | None
     spent: Spent = UNREPORTED
+    commit: str | None = None
 
 
 class Agent:
@@ -96,10 +101,13 @@ class Agent:
             self.kill()
         if watch.how is Watched.LOST:
             runs.lost(self._lease)
-        if watch.how is not Watched.EXITED:
-            return Turn(_ended_by(watch, ledger_now(self._ground)))
-        assert watch.exit_code is not None
-        return self.understand(watch.exit_code, files)
+        if watch.how is Watched.EXITED:
+            assert watch.exit_code is not None
+            return self.understand(watch.exit_code, files)
+        if watch.how is not Watched.STOPPED and self._ground.store.read(_asked, self._lease):
+            # It was told that its close is recorded: what ended the process after that takes nothing back.
+            return self.understand(0, files)
+        return Turn(_ended_by(watch, ledger_now(self._ground)))
 
     def kill(self) -> None:
         """End everything the run ever started."""
@@ -161,15 +169,14 @@ class Agent:
         """Say what the end of the agent's process means: a close it asked for counts more than its exit code."""
         now = ledger_now(self._ground)
         report = command.report(exit_code, files, now, self._lease.run_id)
-        asked = self._ground.store.read(_asked, self._lease)
-        ended = report.ended
-        if asked == "finished":
-            ended = None
-        elif asked:
-            outcome, _, reason = asked.partition(":")
-            ended = Ended(Outcome(outcome), reason or "the agent said so")
-            if ended.outcome is Outcome.RELEASED:
-                ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
+        asked, _, rest = self._ground.store.read(_asked, self._lease).partition(":")
+        if asked == FINISHED:
+            return Turn(None, report.spent, rest or None)
+        if not asked:
+            return Turn(report.ended, report.spent)
+        ended = Ended(Outcome(asked), rest or "the agent said so")
+        if ended.outcome is Outcome.RELEASED:
+            ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
         return Turn(ended, report.spent)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos import errors
+from harnessos.dispatch import predecessors
 from harnessos.dispatch.settlement import finish
 from harnessos.files import free_bytes
 from harnessos.kernel import ending, intents, lineage, operations, runs
+from harnessos.kernel.events import Cause
+from harnessos.model.checkpoint import Progress, body
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.run import SUPERVISOR
 from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage, status
 from harnessos.worktrees.creation import FLOOR
 
@@ -18,7 +24,6 @@ if TYPE_CHECKING:
     from harnessos.dispatch.ground import Ground
     from harnessos.dispatch.place import Place
     from harnessos.kernel.claims import Claimed
-    from harnessos.kernel.events import Cause
     from harnessos.kernel.lineage import Accepted
     from harnessos.model.run import Lease
     from harnessos.store.transaction import Row, Transaction
@@ -72,25 +77,52 @@ def _conflict(tx: Transaction, claimed: Claimed, other: str, cause: Cause) -> No
 
 
 def make(ground: Ground, place: Place, lease: Lease, issue: Row) -> Worktree:
-    """Make the worktree of a run under its lease. MergeConflict, DiskLow, WorktreeProblem, GitFailed, LeaseLost."""
-    repo = place.repo
+    """Make the worktree of a run under its lease. MergeConflict, DiskLow, WorktreeProblem, GitFailed, LeaseLost.
+
+    It starts from the work of the last attempt. Where that does not fit the present base it starts without, and the
+    work stays in its salvage: nobody could be asked for a merge of what was never accepted.
+    """
+    for earlier in predecessors.end_here(ground, issue):
+        # Where it cannot be kept its worktree stays, and the sweep says so until a person has looked.
+        with suppress(errors.ToolProblem, OSError):
+            keep(ground, place, earlier)
     intent = ground.store.write(intents.plan, lease, "worktree", lease.run_id)
     before, start = ground.store.read(_origin, issue)
     retry = place.workflow.harness.retry if place.workflow else "salvage"
-    worktree = create(
-        repo,
+    making = partial(
+        create,
+        place.repo,
         root=root_of(ground, place),
         key=place.project["key"],
         run_id=lease.run_id,
         issue=issue["identifier"],
         target=place.target,
         merges=[Merge(accepted.identifier, accepted.commit) for accepted in before],
-        start=start if retry == "salvage" else None,
         floor=floor_of(ground),
     )
-    copy_includes(repo, worktree.path)
+    try:
+        worktree = making(start=start if retry == "salvage" else None)
+    except errors.MergeConflict as conflict:
+        if "start" not in conflict.facts:
+            raise
+        worktree = making(start=None)
+        ground.store.write(_set_aside, lease, conflict)
+    copy_includes(place.repo, worktree.path)
     ground.store.write(_confirm, lease, intent, worktree)
     return worktree
+
+
+def _set_aside(tx: Transaction, lease: Lease, conflict: errors.MergeConflict) -> None:
+    """Leave word of it where the agent of this attempt looks: in the resume packet."""
+    where = conflict.facts["start"]
+    made = Progress(
+        "the work of the last attempt is set aside",
+        f"{conflict.message}; this attempt starts on the base without it",
+        f"look at it with `git log {where}` and `git show {where}`, and do again what still holds",
+        body({}),
+        derived=True,
+    )
+    runs.checkpoint(tx, lease, made, Cause(SUPERVISOR, "worktree", lease.run_id, lease.epoch))
 
 
 def _origin(tx: Transaction, issue: Row) -> tuple[list[Accepted], str | None]:
@@ -107,7 +139,12 @@ def keep(ground: Ground, place: Place, run: Row) -> str | None:
     """Salvage what a run made beyond its base; return the ref, None when there is nothing. Safe to repeat."""
     if run["worktree"] is None:
         return None
-    kept = salvage(place.repo, Path(run["worktree"]), run["id"], run["base_commit"])
+    keeping = partial(salvage, place.repo, Path(run["worktree"]), run["id"], run["base_commit"])
+    try:
+        kept = keeping()
+    except errors.GitFailed:
+        # The sweep and the issue's next attempt may keep the same work at once: who comes second finds it kept.
+        kept = keeping()
     if kept is None:
         return None
     ground.store.write(_salvaged, run["id"], kept.ref)

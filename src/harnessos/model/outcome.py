@@ -29,6 +29,9 @@ class Outcome(StrEnum):
     RELEASED = "released"
 
 
+FINISHED = "finished"
+"""What an agent says that asks for its verdict; the end of its run is then the verdict's."""
+
 COUNTED = frozenset({Outcome.SUCCESS, Outcome.AGENT_FAULT, Outcome.TASK_FAULT})
 
 

@@ -167,7 +167,7 @@ class Supervisor:
         self._swept_at = now
         for served in self._served:
             try:
-                recovery.sweep(self._ground, served.place)
+                recovery.sweep(self._ground, served.place, self._runs)
             except errors.ToolProblem as problem:
                 self._reporter.say("up.cannot_clean_up", project=served.project["key"], reason=str(problem))
             else:

@@ -56,6 +56,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": ":",
         "GIT_LITERAL_PATHSPECS": "1",
+        # A commit is what its name says: agents write refs/replace and info/grafts, which would show another one.
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_GRAFT_FILE": os.devnull,
     }
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return processes.built_environment(os.environ, {**kept, **ours, **(extra or {})})

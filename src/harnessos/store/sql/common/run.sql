@@ -162,6 +162,13 @@ SELECT coalesce(salvage_ref, commit_id) AS start FROM runs
 WHERE issue_id = :issue AND (salvage_ref IS NOT NULL OR (outcome = 'success' AND worktree IS NOT NULL))
 ORDER BY epoch DESC LIMIT :one;
 
+-- name: run_cut_off
+-- The newest runs of an issue on a machine that ended without anybody there who could keep their work.
+SELECT * FROM runs
+WHERE issue_id = :issue AND live = 0 AND machine_id = :machine_id AND outcome IN ('lost', 'cancelled')
+    AND salvage_ref IS NULL
+ORDER BY epoch DESC LIMIT :most;
+
 -- name: run_adopt
 -- A new process takes over a live run whose watcher is dead, under the same epoch.
 UPDATE runs SET machine_id = :machine_id, boot_id = :boot_id, pid = :pid, pid_started = :pid_started,
