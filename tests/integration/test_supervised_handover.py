@@ -146,3 +146,15 @@ def test_the_sweep_leaves_the_hooks_of_runs_alone_that_are_still_being_cleaned_u
     assert site.up(BRIEFLY, during=sweeping).code == 0
     assert swept
     assert done.exists()
+
+
+def test_a_commit_is_judged_as_what_its_name_says(site: Site) -> None:
+    """`git replace` shows another commit's tree under a name, to every worktree of the repository."""
+    (one,) = site.plan(issue("pass off a bad commit as a good one"))
+    site.workflow(
+        "echo good > result; git add -A; git commit -qm good; good=$(git rev-parse HEAD); git reset -q --hard HEAD~1; "
+        "echo bad > result; git add -A; git commit -qm bad; git replace HEAD $good; git reset -q --hard",
+        gates=[{"name": "good", "kind": "command", "argv": ["grep", "good", "result"]}],
+    )
+    assert site.up(ONCE).code == 0
+    assert site.git("--no-replace-objects", "show", f"{site.accepted()[one]}:result") == "good"
