@@ -20,7 +20,7 @@ from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import parse_gate
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.process import Identity
-from harnessos.model.run import SESSION_TTL_MS, WATCHED_TTL_MS, Lease
+from harnessos.model.run import CAP_GRACE_MS, SESSION_TTL_MS, WATCHED_TTL_MS, Lease
 from harnessos.model.verdict import Decision, GateResult, Verdict
 from harnessos.store.transaction import Row, Transaction
 from tests.support.ledger import BY_OPERATOR, COMMIT, ELSEWHERE, HERE, HOUR, MINUTE, SECOND, Ledger
@@ -354,6 +354,26 @@ def test_one_verifier_at_a_time_and_a_dead_one_is_replaced(ledger: Ledger) -> No
     assert ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-2", "pid-0", cause) is False
     assert ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-2", "pid-1", cause) is True
     assert (ledger.run(run)["verifier"], ledger.run(run)["phase"]) == ("pid-2", "verifying")
+
+
+@pytest.mark.parametrize("ttl_ms", [HOUR, 7 * 24 * HOUR])
+def test_no_call_of_a_session_makes_its_lease_outlast_the_wall_time_cap_by_more_than_a_grace(
+    ledger: Ledger, ttl_ms: int
+) -> None:
+    ledger.plan("a")
+    run = ledger.claim("a", ttl_ms=ttl_ms, budget='{"wall_minutes": 30}')
+    end = ledger.clock.now() + 30 * MINUTE + CAP_GRACE_MS
+    assert ledger.run(run)["expires_at"] == end
+    for _ in range(5):
+        ledger.clock.advance(8 * MINUTE)
+        ledger.do(runs.heartbeat, run.lease)
+        ledger.do(runs.checkpoint, run.lease, Progress("t", "s", "n", "{}"), ledger.cause(run))
+        assert ledger.run(run)["expires_at"] == end
+    ledger.do(runs.start_verifying, run.lease, COMMIT, "pid-1", None, ledger.cause(run))
+    ledger.do(evidence.reject, run.lease, ledger.cause(run))
+    assert ledger.run(run)["expires_at"] == end
+    ledger.clock.advance(5 * MINUTE)
+    assert [issue["identifier"] for issue in ledger.reap()] == [ledger.identifier("a")]
 
 
 def test_what_a_turn_cost_counts_once_however_often_its_verification_begins(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from harnessos.kernel import budgets, escalation, issues, reaping, settling
 from harnessos.kernel.events import Cause
 from harnessos.model.budget import utc_day
 from harnessos.model.issue import Status
-from harnessos.model.run import SESSION_TTL_MS, Actor, Lease
+from harnessos.model.run import CAP_GRACE_MS, SESSION_TTL_MS, Actor, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -234,6 +234,7 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
             return Nothing(f"budget:project {want.dimension} of the day is reserved by live runs")
         return Nothing(budgets.hold(tx, request.project_id, want.dimension, cause))
     run_id = tx.new_id("run")
+    cap_at = tx.now + want.wall_ms if want.wall_ms else None
     lease = Lease(run_id, issue["id"], issue["lease_epoch"] + 1)
     run = tx.one(
         "run_insert",
@@ -252,7 +253,8 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         pid_started=request.holder.started,
         ttl_ms=request.ttl_ms,
         now=tx.now,
-        cap_at=tx.now + want.wall_ms if want.wall_ms else None,
+        cap_at=cap_at,
+        expires_at=_expires_at(tx.now + request.ttl_ms, None if request.supervised else cap_at),
         budget_day=want.day,
         reserved_wall_ms=want.wall_ms,
         reserved_usd=want.usd,
@@ -278,3 +280,7 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
     budgets.reserve(tx, request.project_id, want)
     assert run is not None
     return Claimed(lease, taken, run, slot)
+
+
+def _expires_at(wanted: int, cap_at: int | None) -> int:
+    return wanted if cap_at is None else min(wanted, cap_at + CAP_GRACE_MS)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harnessos.kernel import ending, events, runs
 from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.run import CAP_GRACE_MS
 from harnessos.model.verdict import Decision, GateResult, Verdict, decide
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def accept(tx: Transaction, lease: Lease, decision: Decision, cause: Cause, clos
 
 def reject(tx: Transaction, lease: Lease, cause: Cause) -> tuple[int, int]:
     """Send the run back: the same lease and epoch, its next turn. Return rejections so far and turns so far."""
-    row = tx.one("run_reject", run=lease.run_id, epoch=lease.epoch, now=tx.now)
+    row = tx.one("run_reject", run=lease.run_id, epoch=lease.epoch, now=tx.now, grace=CAP_GRACE_MS)
     if row is None:
         runs.lost(lease)
     events.note(tx, ("issue", lease.issue_id), "run.rejected", cause, {"rejections": row["rejections"]})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harnessos import errors
-from harnessos.model.run import Actor, Lease
+from harnessos.model.run import CAP_GRACE_MS, Actor, Lease
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
@@ -51,7 +51,7 @@ def lost(lease: Lease) -> NoReturn:
 
 def heartbeat(tx: Transaction, lease: Lease) -> Row:
     """Extend the lease; return expires_at, phase, stop_request and verdict. Writes no event."""
-    row = tx.one("run_renew", run=lease.run_id, epoch=lease.epoch, now=tx.now)
+    row = tx.one("run_renew", run=lease.run_id, epoch=lease.epoch, now=tx.now, grace=CAP_GRACE_MS)
     return row if row is not None else lost(lease)
 
 
@@ -66,7 +66,7 @@ def checkpoint(tx: Transaction, lease: Lease, made: Progress, cause: Cause) -> R
     from harnessos.kernel import events
 
     tail = tx.one("event_tail_issue", id=lease.issue_id)
-    row = tx.one("run_checkpoint", run=lease.run_id, epoch=lease.epoch, now=tx.now)
+    row = tx.one("run_checkpoint", run=lease.run_id, epoch=lease.epoch, now=tx.now, grace=CAP_GRACE_MS)
     if row is None or tail is None:
         lost(lease)
     tx.do(

@@ -12,6 +12,9 @@ WATCHED_TTL_MS = 15 * MINUTE
 SESSION_TTL_MS = 60 * MINUTE
 """A session nobody watches; every call of it renews."""
 
+CAP_GRACE_MS = 15 * MINUTE
+"""How long after its wall-time cap a session can still be closed; no call of it makes its lease last longer."""
+
 PHASES = ("claimed", "running", "verifying", "ended")
 
 

@@ -4,7 +4,7 @@ INSERT INTO runs (id, project_id, issue_id, attempt, epoch, live, phase, supervi
     machine_id, boot_id, pid, pid_started, ttl_ms, expires_at, heartbeat_at, progress_at, cap_at, started_at,
     budget_day, reserved_wall_ms, reserved_usd, path, base_commit, budget_json)
 VALUES (:id, :project_id, :issue_id, :attempt, :epoch, 1, 'claimed', :supervised, :agent, :host, :token_hash,
-    :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :now + :ttl_ms, :now, :now, :cap_at, :now,
+    :machine_id, :boot_id, :pid, :pid_started, :ttl_ms, :expires_at, :now, :now, :cap_at, :now,
     :budget_day, :reserved_wall_ms, :reserved_usd, :path, :base_commit, :budget_json)
 RETURNING *;
 
@@ -29,9 +29,11 @@ SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch DESC LIMIT :one;
 SELECT * FROM runs WHERE issue_id = :issue ORDER BY epoch LIMIT :most;
 
 -- name: run_renew
--- The fenced sign of life: extends the lease, up to the wall-time cap. The supervisor stops its own runs there.
+-- The fenced sign of life: extends the lease, up to the wall-time cap and a grace in which the work can be closed.
+-- The supervisor stops its own runs at the cap.
 UPDATE runs SET heartbeat_at = :now,
-    expires_at = CASE WHEN cap_at < :now THEN expires_at ELSE :now + ttl_ms END,
+    expires_at = CASE WHEN cap_at < :now THEN expires_at
+        WHEN supervised = 0 AND cap_at + :grace < :now + ttl_ms THEN cap_at + :grace ELSE :now + ttl_ms END,
     stop_request = CASE WHEN cap_at < :now AND supervised = 0
         THEN coalesce(stop_request, 'the wall-time cap of a run is reached') ELSE stop_request END
 WHERE id = :run AND epoch = :epoch AND live = 1
@@ -50,7 +52,8 @@ WHERE id = :run AND epoch = :epoch AND live = 1;
 
 -- name: run_checkpoint
 -- Progress with a record: counts it and extends the lease.
-UPDATE runs SET heartbeat_at = :now, progress_at = :now, expires_at = :now + ttl_ms, checkpoints = checkpoints + 1
+UPDATE runs SET heartbeat_at = :now, progress_at = :now, checkpoints = checkpoints + 1,
+    expires_at = CASE WHEN supervised = 0 AND cap_at + :grace < :now + ttl_ms THEN cap_at + :grace ELSE :now + ttl_ms END
 WHERE id = :run AND epoch = :epoch AND live = 1
 RETURNING checkpoints, expires_at, turns;
 
@@ -87,7 +90,8 @@ WHERE id = :run AND epoch = :epoch AND live = 1 AND (verifier IS NULL OR verifie
 -- name: run_reject
 -- The verdict was no: the same run goes on with its next turn.
 UPDATE runs SET phase = 'running', rejections = rejections + 1, verifier = NULL, close_request = NULL,
-    verdict = 'rejected', heartbeat_at = :now, progress_at = :now, expires_at = :now + ttl_ms
+    verdict = 'rejected', heartbeat_at = :now, progress_at = :now,
+    expires_at = CASE WHEN supervised = 0 AND cap_at + :grace < :now + ttl_ms THEN cap_at + :grace ELSE :now + ttl_ms END
 WHERE id = :run AND epoch = :epoch AND live = 1
 RETURNING rejections, turns;
 
