@@ -262,3 +262,33 @@ def test_retry_from_a_plain_commit(place: Place) -> None:
     retry = place.create("run-2", start=tip)
     assert (retry.base_commit, retry.commit) == (run.base_commit, tip)
     assert worktrees.status(retry.path).clean
+
+
+@pytest.mark.parametrize("mark", ["--skip-worktree", "--assume-unchanged"])
+def test_changes_that_an_agent_hid_from_git_are_kept_and_committed_all_the_same(place: Place, mark: str) -> None:
+    kept, committed = place.create("run-1"), place.create("run-2")
+    for run in (kept, committed):
+        user_git(run.path, "update-index", mark, "README", "src/app.py")
+        write_file(run.path, "README", "hidden\n")
+        (run.path / "src" / "app.py").unlink()
+        assert porcelain(run.path) in ("", " D src/app.py")
+    before = (kept.path / "README").stat().st_mtime_ns
+    found = worktrees.salvage(place.repo, kept.path, "run-1", kept.base_commit)
+    assert found is not None
+    assert user_git(place.main, "show", f"{found.commit}:README") == "hidden"
+    assert "app.py" not in user_git(place.main, "ls-tree", "-r", "--name-only", found.commit)
+    assert (kept.path / "README").stat().st_mtime_ns == before
+    commit = worktrees.commit_leftovers(committed.path, "work")
+    assert commit is not None
+    assert user_git(place.main, "show", f"{commit}:README") == "hidden"
+    assert "app.py" not in user_git(place.main, "ls-tree", "-r", "--name-only", commit)
+
+
+def test_what_a_sparse_checkout_leaves_out_is_not_taken_for_deleted(place: Place) -> None:
+    run = place.create()
+    user_git(run.path, "sparse-checkout", "set", "--no-cone", "README")
+    assert not (run.path / "src").exists()
+    write_file(run.path, "README", "changed\n")
+    commit = worktrees.commit_leftovers(run.path, "work")
+    assert commit is not None
+    assert "src/app.py" in user_git(place.main, "ls-tree", "-r", "--name-only", commit).split("\n")

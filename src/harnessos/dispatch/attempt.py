@@ -185,6 +185,7 @@ class Attempt:
             return []
         place = self._folder(run)
         if self._place.workflow.harness.leftovers == "refuse":
+            worktrees.unhide(place)
             state = worktrees.status(place)
             return [*state.staged, *state.unstaged, *state.untracked]
         worktrees.commit_leftovers(

@@ -113,6 +113,8 @@ def _subject(place: Place, run: Row, commit: str | None, checkout: Path | None) 
                 f"{commit} is not in the repository {place.repo.root}", hint="push or fetch it there first"
             )
         return found
+    if run["worktree"]:
+        worktrees.unhide(folder)
     state = worktrees.status(folder)
     if not state.clean:
         left = (*state.staged, *state.unstaged, *state.untracked)

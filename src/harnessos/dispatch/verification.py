@@ -124,6 +124,7 @@ def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult]
 
 
 def _worktree_state(folder: Path, subject: str) -> str:
+    worktrees.unhide(folder)
     found = worktrees.status(folder)
     if found.head.commit != subject:
         return f"HEAD is {found.head.commit[:12]}"

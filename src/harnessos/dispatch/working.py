@@ -17,7 +17,7 @@ from harnessos.model.checkpoint import Progress, body
 from harnessos.model.issue import Status
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import SUPERVISOR
-from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage, status
+from harnessos.worktrees import Merge, Worktree, copy_includes, create, remove, salvage, status, unhide
 from harnessos.worktrees.creation import FLOOR
 
 if TYPE_CHECKING:
@@ -176,5 +176,6 @@ def _is_at(folder: Path, commit: str) -> bool:
     """Return whether a worktree holds this commit and nothing beyond it; True where the folder is gone already."""
     if not folder.is_dir():
         return True
+    unhide(folder)
     state = status(folder)
     return state.clean and state.head.commit == commit

@@ -31,7 +31,7 @@ from harnessos.worktrees.repository import (
 )
 from harnessos.worktrees.retention import Entry, Removal, plan_gc
 from harnessos.worktrees.salvage import Salvage, find_salvage, list_salvage, salvage
-from harnessos.worktrees.staging import nested_repositories
+from harnessos.worktrees.staging import nested_repositories, unhide
 
 __all__ = [
     "GOING",
@@ -87,5 +87,6 @@ __all__ = [
     "salvage_ref",
     "serialised",
     "status",
+    "unhide",
     "worktree_path",
 ]

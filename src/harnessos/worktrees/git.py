@@ -38,6 +38,7 @@ _SETTINGS = (
     "core.filesRefLockTimeout=10000",  # ms; others of us move refs at the same time
     "core.packedRefsTimeout=10000",
     "advice.detachedHead=false",
+    "advice.graftFileDeprecated=false",
 )
 
 NAME = "HarnessOS"

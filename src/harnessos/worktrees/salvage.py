@@ -20,7 +20,7 @@ from harnessos.worktrees.git import git, names, signature, text
 from harnessos.worktrees.listing import git_dir_of
 from harnessos.worktrees.naming import BRANCHES, SALVAGE, from_ref_part, ref_part, salvage_ref
 from harnessos.worktrees.repository import is_ancestor
-from harnessos.worktrees.staging import stage_everything
+from harnessos.worktrees.staging import stage_everything, unhide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,11 +114,12 @@ def _snapshot(git_dir: Path, top: Path, otherwise: str) -> _Snapshot:
         copy = Path(folder) / "index"
         here = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(top)}
         env = {**here, "GIT_INDEX_FILE": str(copy)}
-        state = state_of(top, here)
-        head = state.head.commit or otherwise
         if index.is_file():
             shutil.copy2(index, copy)
-        else:
+            unhide(top, env)
+        state = state_of(top, env)
+        head = state.head.commit or otherwise
+        if not index.is_file():
             git(top, "read-tree", head, writes=True, env=env)
         unmerged = git(top, "ls-files", "-z", "--unmerged", env=env).output
         if unmerged:

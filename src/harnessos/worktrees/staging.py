@@ -26,12 +26,34 @@ def nested_repositories(checkout: Path) -> tuple[str, ...]:
     return tuple(sorted(strays | set(_stray_gitlinks(top, None, "HEAD"))))
 
 
+def unhide(top: Path, env: Mapping[str, str] | None = None) -> None:
+    """Take the marks from index entries that have git pass over changes: skip-worktree and assume-unchanged.
+
+    An agent can set them, and its changes would be in no status, no commit and no salvage. What a sparse checkout
+    leaves out stays out.
+    """
+    listed = [(line[0], line[2:]) for line in names(git(top, "ls-files", "-v", "-z", env=env).output)]
+    assumed = [path for tag, path in listed if tag.islower()]
+    skipped = [path for tag, path in listed if tag in "sS"]
+    if skipped and _is_sparse(top):
+        skipped = [path for path in skipped if os.path.lexists(top / path)]
+    for option, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+        if paths:
+            git(top, "update-index", option, "-z", "--stdin", writes=True, env=env, stdin=joined(paths))
+
+
+def _is_sparse(top: Path) -> bool:
+    asked = git(top, "config", "--type=bool", "core.sparseCheckout", accepts=(0, 1))
+    return asked.output.strip() == b"true"
+
+
 def stage_everything(top: Path, env: Mapping[str, str] | None = None, head: str = "HEAD") -> None:
     """Stage every change, deletion and new file that is not ignored.
 
     Nested repositories stay out, even where somebody staged one: a link to a commit that this repository
     cannot fetch breaks every checkout of it.
     """
+    unhide(top, env)
     git(top, "add", "--update", writes=True, env=env)
     fresh = [path for path in untracked(top, env) if not path.endswith("/")]
     if fresh:
