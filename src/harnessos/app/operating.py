@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple
 
-from harnessos import errors
+from harnessos import errors, processes
 from harnessos.kernel import budgets, campaigns, operations, projects, settling
 from harnessos.model.budget import utc_day
-from harnessos.model.gate import parse_gates
+from harnessos.model.gate import GateKind, parse_gates
 from harnessos.model.issue import PRIORITIES, Status
 from harnessos.model.plan import PlannedIssue, definition_hash
 from harnessos.model.policy import from_document
@@ -52,23 +52,50 @@ def change(
 
 def approve(harness: Harness, identifier: str, name: str | None, state: str, note: str) -> Row:
     """Decide an approval; a commit that is accepted by it is kept from here on, as one the gates accepted is."""
-    issue = change(harness, operations.approve, identifier, name, state, note, harness.cause)
+    who, cause = _who_may_answer(harness, identifier), _by_this_user(harness)
+    issue = change(harness, operations.approve, identifier, name, state, note, cause, who)
     if issue["status"] == Status.DONE and issue["accepted_commit"] is not None:
         from harnessos.dispatch import place as places
         from harnessos.dispatch import settlement
 
-        project = harness.read(lambda tx: tx.one("project_by_id", id=issue["project_id"]))
-        assert project is not None
-        place = places.find(harness.ground, project, load=False)
+        place = places.find(harness.ground, harness.read(_project_of, issue), load=False)
         if place.is_git:
             settlement.keep_accepted(place.repo, issue)
     return issue
 
 
+def _who_may_answer(harness: Harness, identifier: str) -> dict[str, tuple[str, ...]] | None:
+    """Return who may answer each approval gate of an issue that waits for a review; None for any other issue."""
+    issue = harness.read(named.issue, identifier)
+    if issue["blocked_reason"] != "approval:review":
+        return None
+    from harnessos.dispatch import place as places
+
+    campaign = harness.read(lambda tx: tx.one("campaign_by_id", id=issue["campaign_id"]))
+    assert campaign is not None
+    place = places.find_quickly(harness.ground, harness.read(_project_of, issue))
+    gates = places.rules_of(place, campaign, issue).gates
+    return {gate.name: gate.who for gate in gates if gate.kind is GateKind.APPROVAL}
+
+
+def _by_this_user(harness: Harness) -> Cause:
+    """Return the call's cause with the person named by the uid, as trust is: $USER says what anybody likes."""
+    cause = harness.cause
+    if cause.actor.kind == "agent":
+        return cause
+    return cause._replace(actor=cause.actor._replace(name=processes.user_name()))
+
+
+def _project_of(tx: Transaction, issue: Row) -> Row:
+    project = tx.one("project_by_id", id=issue["project_id"])
+    assert project is not None
+    return project
+
+
 def approve_milestone(harness: Harness, identifier: str, name: str | None, state: str, note: str) -> Row:
     """Decide what an issue's milestone asks for; return the issue as it then stands."""
     issue = harness.read(named.issue, identifier)
-    harness.write(operations.approve_milestone, issue["milestone_id"], name, state, note, harness.cause)
+    harness.write(operations.approve_milestone, issue["milestone_id"], name, state, note, _by_this_user(harness))
     settling.drain(harness.store, issue["project_id"], harness.cause)
     return harness.read(named.issue, identifier)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harnessos.model.rights import may_answer
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,13 +16,11 @@ if TYPE_CHECKING:
 
 
 def run(gate: Gate, ground: Ground, approvals: Iterable[Approval]) -> GateResult:
-    """Take the last answer of someone who may give one, for this subject or for any."""
+    """Take the last answer of someone who may give one, if it is about this very subject."""
     answers = [
         answer
         for answer in approvals
-        if answer.gate == gate.name
-        and answer.subject in (None, ground.subject)
-        and (not gate.who or answer.by in gate.who)
+        if answer.gate == gate.name and answer.subject == ground.subject and may_answer(gate.who, answer.by)
     ]
     if not answers:
         asked = f" ({', '.join(gate.who)} may answer)" if gate.who else ""

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.kernel import approvals, attention, dependencies, ending, escalation, events, issues, settling
+from harnessos.kernel.approvals import Said
 from harnessos.model.checkpoint import body
 from harnessos.model.issue import Status, check_move
 from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.run import Lease
 from harnessos.store import named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from harnessos.kernel.events import Cause
     from harnessos.store.transaction import Row, Transaction
@@ -32,21 +34,9 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     tx.do("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     run = tx.one("run_live_of", issue=issue["id"])
     if run is not None:
-        ended = tx.one(
-            "run_end",
-            run=run["id"],
-            epoch=run["epoch"],
-            outcome=Outcome.CANCELLED.value,
-            reason=reason,
-            verdict=None,
-            commit_id=None,
-            usd=None,
-            tokens=None,
-            salvage_ref=None,
-            now=tx.now,
-        )
-        assert ended is not None
-        return ending.conclude(tx, issue, ended, Ended(Outcome.CANCELLED, reason), cause)
+        # The issue is locked, so the run that is live now still holds it: its own lease ends it.
+        lease = Lease(run["id"], issue["id"], run["epoch"])
+        return ending.finish(tx, lease, Ended(Outcome.CANCELLED, reason), cause)
     check_move(identifier, issue["status"], Status.CANCELLED)
     new = issues.change(tx, issue, "issue.cancelled", cause, {"status": Status.CANCELLED.value}, {"reason": reason})
     attention.moot(tx, issue["id"], cause)
@@ -135,22 +125,63 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     return new
 
 
-def approve(tx: Transaction, identifier: str, name: str | None, state: str, note: str, cause: Cause) -> Row:
-    """Decide an approval: a planned one by `name`, or with no name the judged commit of a blocked issue.
+def approve(
+    tx: Transaction,
+    identifier: str,
+    name: str | None,
+    state: str,
+    note: str,
+    cause: Cause,
+    who: Mapping[str, Sequence[str]] | None = None,
+) -> Row:
+    """Decide an approval: of a blocked issue the judged commit, or with `name` one open gate's; else a planned one.
 
-    `state` is approved, rejected or waived. Accepting a judged commit makes the issue done without running anything.
+    `state` is approved, rejected or waived. `who` says of each approval gate who may answer it. Accepting a judged
+    commit makes the issue done without running anything; Refused while a gate of it waits for somebody else.
     """
     only_operator(cause, "approve", f"harness issue approve {identifier}")
     _known_state(state)
     issue = issues.lock_named(tx, identifier)
-    wanted = [row for row in tx.all("approval_of_issue", issue=issue["id"]) if name in (None, row["name"])]
-    if name is None and issue["blocked_reason"] in ("approval:review", "approval:unverified"):
-        return _accept(tx, issue, state, note, cause)
+    if issue["blocked_reason"] not in ("approval:review", "approval:unverified"):
+        return _decide_planned(tx, issue, name, state, note, cause)
+    run = tx.one("run_last_of", issue=issue["id"], one=1)
+    waiting = [] if run is None else approvals.waiting_gates(tx, issue, run, who)
+    if name is not None and name not in waiting:
+        return _decide_planned(tx, issue, name, state, note, cause)
+    said = Said(state, str(cause.actor), note)
+    issue = _answer(tx, issue, run, waiting if name is None else [name], who or {}, said, cause)
+    if name is not None and state != "rejected":
+        return issue
+    return _accept(tx, issue, run, state, note, cause)
+
+
+def _answer(
+    tx: Transaction,
+    issue: Row,
+    run: Row | None,
+    gates: list[str],
+    who: Mapping[str, Sequence[str]],
+    said: Said,
+    cause: Cause,
+) -> Row:
+    """Write what a person says to open gates about the judged commit; return the issue's row."""
+    if run is None or not gates:
+        return issue
+    still_open = issue["approvals_open"] + approvals.answer(tx, issue, run, gates, who, said)
+    if said.state == "rejected":
+        return issue  # a "no" is told with the retry that follows, and opens nothing
+    data = {"approvals": gates, "state": said.state, "note": said.note, "commit": run["commit_id"]}
+    return issues.change(tx, issue, f"approval.{said.state}", cause, {"approvals_open": still_open}, data)
+
+
+def _decide_planned(tx: Transaction, issue: Row, name: str | None, state: str, note: str, cause: Cause) -> Row:
+    identifier = issue["identifier"]
+    wanted = [row for row in approvals.planned(tx, issue) if name in (None, row["name"])]
     if not wanted:
         raise errors.UnknownIdentifier(
             f"{identifier} has no approval {name or 'to decide'}", hint=f"harness why {identifier}"
         )
-    still_open = issue["approvals_open"] + approvals.decide(tx, wanted, state, str(cause.actor), note)
+    still_open = issue["approvals_open"] + approvals.decide(tx, wanted, Said(state, str(cause.actor), note))
     data = {"approvals": [row["name"] for row in wanted], "state": state, "note": note}
     changes: dict[str, object] = {"approvals_open": still_open}
     if issue["status"] == Status.READY and still_open:
@@ -174,7 +205,7 @@ def approve_milestone(
         raise errors.UnknownIdentifier(
             f"milestone {key} has no approval {name or 'to decide'}", hint="`harness status`"
         )
-    still_open = milestone["approvals_open"] + approvals.decide(tx, wanted, state, str(cause.actor), note)
+    still_open = milestone["approvals_open"] + approvals.decide(tx, wanted, Said(state, str(cause.actor), note))
     settling.release(tx, milestone, milestone["unmet"], still_open)
     data = {"milestone": key, "approvals": [row["name"] for row in wanted], "state": state, "note": note}
     events.note(tx, ("campaign", milestone["campaign_id"]), f"approval.{state}", cause, data)
@@ -186,8 +217,7 @@ def _known_state(state: str) -> None:
         raise errors.BadContent(f"an approval cannot be {state!r}, only {', '.join(approvals.DECISIONS)}")
 
 
-def _accept(tx: Transaction, issue: Row, state: str, note: str, cause: Cause) -> Row:
-    run = tx.one("run_last_of", issue=issue["id"], one=1)
+def _accept(tx: Transaction, issue: Row, run: Row | None, state: str, note: str, cause: Cause) -> Row:
     if state == "rejected" or run is None:
         _tell_the_next(tx, issue, run, note, cause)
         return retry(tx, issue["identifier"], cause)

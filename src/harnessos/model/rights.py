@@ -1,7 +1,7 @@
-"""What a plan may bring when an agent applies it. Values only: callers know who acts, and raise.
+"""Who may do what: what a plan may bring when an agent applies it, and who may answer an approval gate.
 
-A person's plan may bring commands, decide approvals and change budgets; an agent's may only add work that the same
-rules judge as before.
+Values only: callers know who acts, and raise. A person's plan may bring commands, decide approvals and change budgets;
+an agent's may only add work that the same rules judge as before.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from harnessos.model.amounts import UNLIMITED
 from harnessos.model.budget import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from harnessos.model.gate import Gate
     from harnessos.model.plan import Plan, PlannedIssue
     from harnessos.model.policy import Policy
+
 
 GUARDED = ("size", "gates", "budget", "policy", "metadata")
 """What decides how an issue is judged and what it may use: only who planned it, or a person, rewrites these."""
@@ -99,3 +100,12 @@ def loosened(before: Mapping[str, object], after: Mapping[str, object]) -> list[
 
 def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
+
+
+def may_answer(who: Collection[str], by: str) -> bool:
+    """Return whether `by`, an actor in full such as `operator:alice`, may answer a gate that names `who`.
+
+    A person is named as `alice` or as `operator:alice`; a gate that names nobody leaves it to any person.
+    """
+    kind, _, name = by.partition(":")
+    return not who or by in who or (kind == "operator" and bool(name) and name in who)

@@ -20,6 +20,6 @@ UPDATE approvals SET label = :label, required = :required WHERE id = :id;
 DELETE FROM approvals WHERE id = :id;
 
 -- name: approval_decide
--- A person decides.
+-- A person decides: about a commit (`subject`, an approval gate's) or, with none, what a plan asks for.
 UPDATE approvals SET state = :state, decided_by = :by, decided_at = :now, note = :note, subject = :subject
 WHERE id = :id;
