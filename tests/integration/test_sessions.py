@@ -273,3 +273,18 @@ def test_a_worktree_in_a_plain_folder_is_refused_and_costs_the_issue_nothing(tmp
         assert plain.runs(one) == []
     finally:
         plain.close()
+
+
+def test_the_commit_of_another_session_in_the_same_checkout_is_no_work_of_this_one(site: Site) -> None:
+    """Both stand in one checkout: whoever did nothing finds the other's commit there (write-gates.md)."""
+    site.plan(issue("write a"), issue("write b"))
+    site.workflow("true")
+    first, second = begin(site), begin(site)
+    commit = commit_files(site.root, {"a.txt": "a"})
+    assert close(site, first).code == 0
+    idle = close(site, second)
+    assert idle.code == 1
+    assert f"nothing changed since {commit[:12]}, which was accepted for WORK-1" in idle.out
+    commit_files(site.root, {"b.txt": "b"})
+    assert close(site, second).code == 0
+    assert site.issue("WORK-2")["status"] == "done"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,21 @@ def test_work_without_any_gate_is_done_unverified_where_the_project_permits_it(s
     assert site.up().code == 0
     assert site.issue(one)["verdict"] == "unverified"
     assert site.accepted() == {one: site.run(one)["commit_id"]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "stands"),
+    [({}, ("done", None)), ({"require_gates": True}, ("blocked", "approval:unverified"))],
+)
+def test_a_plain_folder_requires_gates_only_where_its_workflow_says_so(
+    tmp_path: Path, rules: dict[str, Any], stands: tuple[str, str | None]
+) -> None:
+    folder = Site(tmp_path, git=False)
+    (one,) = folder.plan(issue("ungated"))
+    folder.workflow("echo done > done.txt", gates=[], **rules)
+    assert folder.up().code == 0
+    assert folder.standing(one) == [stands]
+    folder.close()
 
 
 def test_leftovers_are_committed_by_the_harness(site: Site) -> None:

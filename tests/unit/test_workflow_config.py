@@ -70,7 +70,7 @@ def test_the_defaults_are_the_specifications_except_where_written_down() -> None
     }
     ours = found.harness
     assert (ours.require_gates, ours.max_rejections, ours.on_review, ours.retry, ours.leftovers) == (
-        *(True, 3, "review"),
+        *(None, 3, "review"),
         *("salvage", "commit"),
     )
     assert (ours.runner, ours.gates, ours.budget, ours.env, ours.notify, ours.target) == (None, (), {}, {}, None, None)

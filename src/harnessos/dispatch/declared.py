@@ -28,7 +28,7 @@ class Declared(NamedTuple):
     """Gates, rules, the budget document as JSON, and the target branch, None for the one checked out at `init`."""
 
     gates: tuple[Gate, ...] = ()
-    require_gates: bool = True
+    require_gates: bool | None = None
     on_review: str = "review"
     max_rejections: int = 3
     protect: tuple[str, ...] = ()

@@ -148,5 +148,5 @@ def rules_of(place: Place, campaign: Row, issue: Row) -> Rules:
         found[first] = found[first]._replace(protect=(*found[first].protect, *declared.protect))
     require = own.require_gates if own.require_gates is not None else policy.require_gates
     if require is None:
-        require = place.is_git and declared.require_gates
+        require = place.is_git if declared.require_gates is None else declared.require_gates
     return Rules(tuple(found.values()), require, declared.on_review, declared.max_rejections)

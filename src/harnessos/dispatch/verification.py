@@ -95,14 +95,9 @@ def refuse(ground: Ground, case: Case, left: Sequence[str], cause: Cause) -> Jud
 
 def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
     repo, run = case.place.repo, case.run
-    base = run["base_commit"] or worktrees.resolve(repo, case.place.target)
-    if run["worktree"] is None:
-        # The caller's own checkout may have started behind the target branch: what is on that one is not its change.
-        base = worktrees.fork_point(repo, base, case.subject)
-    changed = tuple(entry.path for entry in worktrees.changed_files(repo, base, case.subject))
-    facts = DiffFacts(base, changed, worktrees.conflict_markers(repo, base, case.subject))
+    facts = _facts(case)
     root = case.place.root
-    protected = protected_changes(changed, case.rules.gates, lambda path: (root / path).is_file())
+    protected = protected_changes(facts.changed, case.rules.gates, lambda path: (root / path).is_file())
     if not case.rules.gates:
         return [], protected
     log, env = _log_folder(ground, case), _environment(ground, case, root)
@@ -121,6 +116,23 @@ def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult]
         done = {result.gate for result in results}
         results += [_not_run(gate, case.subject, str(problem)) for gate in case.rules.gates if gate.name not in done]
     return results, protected
+
+
+def _facts(case: Case) -> DiffFacts:
+    """Measure the run's change, from its base on.
+
+    In a checkout of the caller's own it begins where that one left the target branch, and after what other sessions
+    there had accepted: another's commit is no work of this one.
+    """
+    repo, run, taken = case.place.repo, case.run, ""
+    base = run["base_commit"] or worktrees.resolve(repo, case.place.target)
+    if run["worktree"] is None:
+        base = worktrees.fork_point(repo, base, case.subject)
+        others = {commit: name for name, commit in worktrees.accepted(repo).items() if name != case.issue["identifier"]}
+        last = worktrees.newest_of(repo, base, case.subject, others)
+        base, taken = last or base, others.get(last or "", "")
+    changed = tuple(entry.path for entry in worktrees.changed_files(repo, base, case.subject))
+    return DiffFacts(base, changed, worktrees.conflict_markers(repo, base, case.subject), taken)
 
 
 def _worktree_state(folder: Path, subject: str) -> str:

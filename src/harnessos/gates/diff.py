@@ -23,7 +23,8 @@ def run(gate: Gate, ground: Ground, facts: DiffFacts | None) -> GateResult:
 def problem_of(gate: Gate, facts: DiffFacts) -> str:
     """Return why a change is refused, or nothing."""
     if gate.non_empty and not facts.changed:
-        return f"nothing changed since {facts.base[:12]}"
+        whose = f", which was accepted for {facts.taken} (close with --commit to name your own)" if facts.taken else ""
+        return f"nothing changed since {facts.base[:12]}{whose}"
     if facts.conflict_markers:
         return f"conflict markers were left in {_some(facts.conflict_markers)}"
     if gate.allowed:

@@ -9,11 +9,13 @@ class DiffFacts(NamedTuple):
     """The change between a run's base and the commit under judgement.
 
     `changed` names every added, changed and deleted path, of a rename both. `conflict_markers` are `path:line`.
+    `taken` is the issue that `base` was accepted for, where several sessions share a checkout.
     """
 
     base: str
     changed: tuple[str, ...] = ()
     conflict_markers: tuple[str, ...] = ()
+    taken: str = ""
 
 
 class Approval(NamedTuple):

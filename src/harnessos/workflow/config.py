@@ -178,7 +178,7 @@ class _Reader:
         return Harness(
             runner=None if runner is None else self._runner(runner),
             gates=self._gates(given.get("gates")),
-            require_gates=given.get("require_gates", True),
+            require_gates=given.get("require_gates"),
             max_rejections=given.get("max_rejections", 3),
             on_review=given.get("on_review", "review"),
             checkout=Checkout(

@@ -136,7 +136,7 @@ class HarnessShape(TypedDict):
 
     runner: NotRequired[RunnerShape]
     gates: NotRequired[Annotated[Any, WithJsonSchema(gates_schema())]]  # read by the model
-    require_gates: NotRequired[Annotated[bool, Field(json_schema_extra={"default": True})]]
+    require_gates: NotRequired[Annotated[bool, Field(description="true in a git repository, false in a plain folder")]]
     max_rejections: NotRequired[Annotated[Count, Field(json_schema_extra={"default": 3})]]
     on_review: NotRequired[Annotated[Literal["review", "reject"], Field(json_schema_extra={"default": "review"})]]
     checkout: NotRequired[CheckoutShape]

@@ -73,7 +73,7 @@ class Harness(NamedTuple):
 
     runner: Runner | None
     gates: tuple[Gate, ...]
-    require_gates: bool
+    require_gates: bool | None
     max_rejections: int
     on_review: Literal["review", "reject"]
     checkout: Checkout

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import GitFailed, NoCommits, NotARepository
 from harnessos.worktrees.git import git, text
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 
 class Repository(NamedTuple):
@@ -125,6 +128,12 @@ def fork_point(repo: Repository, a: str, b: str) -> str:
     """Return the commit at which the histories of `a` and `b` part; `a` where they have nothing in common."""
     found = git(repo.root, "merge-base", a, b, accepts=(0, 1))
     return os.fsdecode(found.output).strip() or a
+
+
+def newest_of(repo: Repository, base: str, commit: str, known: Container[str]) -> str | None:
+    """Return the first of `known` on the way back from `commit` to `base` along first parents."""
+    line = text(repo.root, "rev-list", "--first-parent", f"{base}..{commit}")
+    return next((one for one in line.split("\n") if one in known), None)
 
 
 def root_commit(repo: Repository) -> str:
