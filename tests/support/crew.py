@@ -74,6 +74,7 @@ class Crew:
         )
         self._numbers = 0
         self._places: list[Path] = []
+        self._working: list[int] = []
 
     def __enter__(self) -> Crew:
         return self
@@ -105,6 +106,7 @@ class Crew:
         self, calls: Sequence[tuple[str, Sequence[Any]]], folder: Path, environments: Sequence[Mapping[str, str]] = ()
     ) -> list[int]:
         """Start workers that do different work. Any: see `start`."""
+        self._forget()
         self._numbers += 1
         self._places = [folder / f"said-{id(self)}-{self._numbers}-{number}.jsonl" for number in range(len(calls))]
         order = {
@@ -115,8 +117,16 @@ class Crew:
         assert self._leader.stdin is not None
         self._leader.stdin.write(json.dumps(order) + "\n")
         self._leader.stdin.flush()
-        pids: list[int] = self._answer()
-        return pids
+        self._working = self._answer()
+        return list(self._working)
+
+    def _forget(self) -> None:
+        """End workers that a failed test has left behind: the next test must not be answered about them."""
+        for pid in self._working:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._working:
+            self.ended()
 
     def so_far(self, number: int = 0) -> list[Any]:
         """Return what a worker has said by now. Any: JSON values."""
@@ -127,6 +137,7 @@ class Crew:
     def ended(self) -> list[Said]:
         """Wait for the workers of the last start and return how each ended."""
         codes = self._answer()
+        self._working = []
         return [Said(code, self.so_far(number)) for number, code in enumerate(codes)]
 
     def run(

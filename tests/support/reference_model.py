@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MINUTE = 60_000
+GRACE = 15 * MINUTE
 WEEK = 7 * 24 * 60 * MINUTE
 ATTEMPTS = 3
 FAULTS = ("agent_fault", "task_fault")
@@ -17,12 +18,13 @@ NAMES = ("pending", "ready", "in_progress", "done", "failed", "blocked", "cancel
 
 @dataclass
 class Run:
-    """A live run; `ttl` in ms."""
+    """A live session; `ttl` in ms, `cap` the instant its wall time is used up, None for never."""
 
     token: str
     epoch: int
     expires: int
     ttl: int
+    cap: int | None
 
 
 @dataclass
@@ -108,16 +110,24 @@ class Model:
         rank = -1 if issue.priority == 0 else issue.priority - 1 + issue.ready // WEEK
         return rank, issue.created, issue.place
 
-    def take(self, issue: Issue, token: str, ttl: int) -> None:
-        """Give an issue to a run."""
+    def take(self, issue: Issue, token: str, ttl: int, cap: int | None) -> None:
+        """Give an issue to a session."""
         issue.epoch += 1
         self._enter(issue, "in_progress")
-        issue.run = Run(token, issue.epoch, self.now + ttl, ttl)
+        issue.run = Run(token, issue.epoch, self.now, ttl, cap)
+        self.renew(issue)
+
+    def beat(self, issue: Issue) -> None:
+        """A mere sign of life, which counts for nothing once the wall time is used up."""
+        assert issue.run is not None
+        if issue.run.cap is None or issue.run.cap >= self.now:
+            self.renew(issue)
 
     def renew(self, issue: Issue) -> None:
-        """A sign of life."""
+        """A call that got somewhere. No lease lasts longer than a quarter of an hour after the wall time is used up."""
         assert issue.run is not None
-        issue.run.expires = self.now + issue.run.ttl
+        run = issue.run
+        run.expires = self.now + run.ttl if run.cap is None else min(self.now + run.ttl, run.cap + GRACE)
 
     def reap(self) -> list[int]:
         """End every run whose lease ran out; return the places."""

@@ -187,7 +187,7 @@ class Walk:
             return
         assert isinstance(got, Claimed), f"the model expects {self.identifier(wanted.place)}, not {got}"
         assert got.issue["identifier"] == self.identifier(wanted.place)
-        self.model.take(wanted, request.token_hash, request.ttl_ms)
+        self.model.take(wanted, request.token_hash, request.ttl_ms, got.run["cap_at"])
 
     def do_claim_named(self, number: int, ttl: int) -> None:
         issue = self.some(number)
@@ -211,7 +211,7 @@ class Walk:
             assert isinstance(got, Nothing), got
             return
         assert isinstance(got, Claimed), got
-        self.model.take(standing, request.token_hash, request.ttl_ms)
+        self.model.take(standing, request.token_hash, request.ttl_ms, got.run["cap_at"])
 
     def forget_expired(self) -> None:
         """Keep the leases that a reap is about to end."""
@@ -222,7 +222,7 @@ class Walk:
     def do_heartbeat(self, number: int, _: int) -> None:
         if found := self.live(number):
             self.store.write(runs.heartbeat, runs.lease_of(found[1]))
-            self.model.renew(found[0])
+            self.model.beat(found[0])
 
     def do_checkpoint(self, number: int, _: int) -> None:
         if found := self.live(number):
