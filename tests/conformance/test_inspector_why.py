@@ -54,7 +54,7 @@ def test_a_failed_issue_says_how_its_last_attempt_ended(ledger: Ledger) -> None:
     run = ledger.claim("a")
     ledger.fail(run, final=True, reason="it cannot work")
     found = _why(ledger, "a")
-    assert "failed after 1 attempts; the last ended agent_fault: it cannot work" in found.sentence
+    assert "failed after 1 attempt; the last ended agent_fault: it cannot work" in found.sentence
     assert (found.row.table, found.row.id) == ("runs", run.lease.run_id)
     assert _command(found) == _of(ledger, "a", "issue retry")
 
@@ -77,6 +77,40 @@ def test_a_lease_that_ran_out_is_said_to_have(ledger: Ledger) -> None:
     found = _why(ledger, "a")
     assert "ran out 2 min ago" in found.sentence
     assert (found.row.id, found.row.column) == (run.lease.run_id, "expires_at")
+
+
+def test_a_run_whose_supervisor_is_dead_says_so_before_all_else(ledger: Ledger) -> None:
+    """Who asks knows which are dead; the view looks at rows only."""
+    ledger.plan("a", "b")
+    run = ledger.claim("a", supervised=True)
+    dead = Host(dead=frozenset({run.lease.run_id}))
+    for _ in range(2):
+        found = _why(ledger, "a", dead)
+        assert "its supervisor is dead" in found.sentence
+        assert (found.row.id, found.row.column) == (run.lease.run_id, "pid")
+        assert _command(found) == "harness up --project DOCS"
+        assert "dead" not in _why(ledger, "a").sentence
+        ledger.clock.advance(HOUR)
+
+
+def test_where_a_project_has_a_runner_the_supervisor_is_named_beside_the_session(ledger: Ledger) -> None:
+    ledger.plan("a", draft("b", depends=["a"]))
+    here = Host(runner=True)
+    for name in ("a", "b", "DOCS"):
+        found = _why(ledger, name, here)
+        assert found.supervised == ("harness", "up", "--project", "DOCS")
+        assert found.command[:3] == ("harness", "session", "begin")
+        assert _why(ledger, name).supervised is None
+    ledger.claim("a")
+    assert _why(ledger, "a", here).supervised is None
+
+
+def test_a_project_that_is_finished_is_changed_by_a_plan_and_not_by_a_session(ledger: Ledger) -> None:
+    ledger.plan("a")
+    ledger.claim("a")
+    assert _command(_why(ledger, "DOCS")) == f"harness why {ledger.identifier('a')}"
+    ledger.cancel("a")
+    assert _command(_why(ledger, "DOCS")) == "harness plan apply FILE --project DOCS"
 
 
 def test_a_run_that_was_asked_to_stop_says_so(ledger: Ledger) -> None:
@@ -195,7 +229,7 @@ def test_a_pending_issue_names_the_milestone(ledger: Ledger) -> None:
     found = _why(ledger, "b")
     assert found.blocked_reason == "milestone_dependency:one"
     first = ledger.identifier("a")
-    assert f"milestone one, which is ready with 1 issues open, first of them {first}, which is ready" in found.sentence
+    assert f"milestone one, which is ready with 1 issue open, first of them {first}, which is ready" in found.sentence
     assert found.row.table == "milestone_dependencies"
     assert _command(found) == f"harness session begin --project DOCS --issue {first}"
     ledger.claim("a")
@@ -267,7 +301,7 @@ def _block(reason: str) -> object:
         (_gate, "operator:gate_error", "issues", "issue retry", "gates could not run"),
         (_budget, "budget:issue", "issues", "issue retry", "7 h of work"),
         (_block("operator:not now"), "operator:not now", "issues", "issue retry", "not now"),
-        (_block("merge_conflict:DOCS-9"), "merge_conflict:DOCS-9", "issues", "issue retry", "do not merge"),
+        (_block("merge_conflict:DOCS-9"), "merge_conflict:DOCS-9", "issues", "issue retry", "does not merge"),
     ],
 )
 def test_every_reason_of_a_blocked_issue_is_explained(

@@ -43,6 +43,15 @@ def test_online_backup_then_restore_is_identical(terminal: Terminal, tmp_path: P
     assert Path(kept).is_file(), "what was there is put aside, never deleted"
 
 
+def test_what_backup_says_brings_the_ledger_back_does(terminal: Terminal, tmp_path: Path) -> None:
+    told = terminal("db", "backup", str(tmp_path / "saved")).out
+    command = told.split("`")[1].split()
+    assert command[:3] == ["harness", "db", "restore"]
+    terminal.good("issue", "cancel", "DOCS-2")
+    assert terminal(*command[1:]).code == 0
+    assert terminal.good("issue", "show", "DOCS-2")["issue"]["status"] != "cancelled"
+
+
 def test_a_ledger_with_live_runs_is_replaced_only_by_force(terminal: Terminal, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     terminal.good("db", "backup", str(saved))

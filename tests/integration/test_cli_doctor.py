@@ -108,3 +108,46 @@ def _marked(mark: str) -> list[int]:
         if environment.get(name) == value:
             found.append(process.pid)
     return found
+
+
+def _ready(terminal: Terminal, runner: object, *gates: object, **env: str) -> dict[str, list[str]]:
+    """Return what doctor finds about disk, agents and gates with this runner and these gates' commands."""
+    declared = [{"name": f"g{at}", "kind": "command", "argv": argv} for at, argv in enumerate(gates)]
+    front = {"harness": {"runner": {"kind": "command", "command": runner}, "gates": declared}}
+    (terminal.cwd / "WORKFLOW.md").write_text(f"---\n{json.dumps(front)}\n---\nx\n", encoding="utf-8")
+    said = terminal("doctor", "--json", **env)
+    assert said.code == (0 if said.json["ok"] else 1)
+    wanted = ("disk", "agents", "gates")
+    return {one["name"]: [f["detail"] for f in one["findings"]] for one in said.json["checks"] if one["name"] in wanted}
+
+
+def test_an_agent_whose_program_is_missing_is_found_before_the_night(terminal: Terminal) -> None:
+    for runner in (["no-such-agent", "-p"], "no-such-agent -p", ["/no/such-agent"]):
+        found = _ready(terminal, runner)
+        (text,) = found["agents"]
+        assert "such-agent is not here" in text
+        assert (found["disk"], found["gates"]) == ([], [])
+
+
+def test_an_agent_in_the_repository_must_be_executable(terminal: Terminal) -> None:
+    agent = terminal.cwd / "agent.sh"
+    agent.write_text("#!/bin/sh\n", encoding="utf-8")
+    assert len(_ready(terminal, ["./agent.sh"])["agents"]) == 1
+    agent.chmod(0o755)
+    assert _ready(terminal, ["./agent.sh"])["agents"] == []
+
+
+def test_what_only_the_shell_can_tell_is_no_finding(terminal: Terminal) -> None:
+    for line in ("sh -c x", "if true; then x; fi", "A=1 sh", "$AGENT"):
+        assert _ready(terminal, line)["agents"] == []
+
+
+def test_a_gate_whose_program_is_missing_is_found(terminal: Terminal) -> None:
+    (text,) = _ready(terminal, ["sh"], ["sh", "-c", "x"], ["no-such-gate"])["gates"]
+    assert "no-such-gate of the gate g1" in text
+
+
+def test_too_little_disk_is_found(terminal: Terminal) -> None:
+    assert _ready(terminal, ["sh"])["disk"] == []
+    (text,) = _ready(terminal, ["sh"], HARNESS_DISK_FLOOR=str(1 << 60))["disk"]
+    assert "GB are free" in text

@@ -175,6 +175,19 @@ def test_init_writes_a_workflow_once_and_never_over_one(terminal: Terminal, repo
     assert (repo / "WORKFLOW.md").read_text(encoding="utf-8") == "mine"
 
 
+def test_the_first_workflow_of_a_plain_folder_can_be_passed_without_git(terminal: Terminal, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    papers = terminal.at(folder)
+    papers.good("init", ".", "--key", "PAPERS", "--workflow")
+    papers.good("plan", "apply", str(papers.plan()))
+    token = papers.good("session", "begin")["session"]["token"]
+    (folder / "a.txt").write_text("made\n", encoding="utf-8")
+    closed = papers("session", "close", "--outcome", "finished", "--json", HARNESS_SESSION_TOKEN=token)
+    assert (closed.code, closed.json["verdict"]) == (0, "verified")
+    assert "kind: diff" not in (folder / "WORKFLOW.md").read_text(encoding="utf-8")
+
+
 def test_a_dry_run_of_init_says_what_it_would_write_and_writes_nothing(terminal: Terminal, repo: Path) -> None:
     words = ("init", ".", "--key", "DOCS", "--workflow", "--dry-run")
     would = terminal.good(*words)["would"]

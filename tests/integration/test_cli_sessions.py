@@ -291,3 +291,38 @@ def test_the_exit_code_of_a_close_says_whether_the_work_was_taken(
     commit_files(terminal.cwd, {"made.txt": "made\n"})
     said = terminal("session", "close", "--session", token, "--outcome", "finished", "--json")
     assert (said.json["verdict"], said.code) == (verdict, code), said.err
+
+
+def test_people_read_the_briefing_and_what_to_type_next(terminal: Terminal) -> None:
+    terminal.good("issue", "edit", "DOCS-1", "--description", "first line\nsecond line")
+    token = terminal.good("session", "begin", "--issue", "DOCS-1")["session"]["token"]
+    words = ("--title", "half", "--summary", "found the place", "--next-step", "write it")
+    terminal.good("session", "checkpoint", "--session", token, *words)
+    terminal.good("session", "close", "--session", token, "--outcome", "released")
+    said = terminal("session", "begin", "--issue", "DOCS-1")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert "  second line" in lines
+    assert "gate      made, file: a.txt" in lines
+    assert any(line.strip() == "next step: write it" for line in lines)
+    assert '{"' not in said.out
+    last = "\n".join(lines[-4:])
+    assert "harness session checkpoint --title" in last
+    assert "harness session close --outcome finished" in last
+
+
+def test_a_second_close_says_that_it_is_closed_and_with_which_verdict(terminal: Terminal) -> None:
+    token = terminal.good("session", "begin")["session"]["token"]
+    commit_files(terminal.cwd, {"a.txt": "made\n"})
+    assert terminal.good("session", "close", "--session", token, "--outcome", "finished")["verdict"] == "verified"
+    said = terminal("session", "close", "--session", token, "--outcome", "finished", "--json")
+    assert said.code == 75
+    assert (said.error["code"], said.error["verdict"]) == ("lease_lost", "verified")
+    assert "closed already, with the verdict verified" in said.error["message"]
+    assert "stop working" not in said.error["hint"]
+
+
+def test_a_second_close_after_handing_back_says_so(terminal: Terminal) -> None:
+    token = terminal.good("session", "begin")["session"]["token"]
+    terminal.good("session", "close", "--session", token, "--outcome", "released")
+    assert "closed already, as released" in terminal("session", "close", "--session", token, "--outcome", "failed").err

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harnessos import processes
 from harnessos.app.harness import harness
 from harnessos.cli.call import Call
 from harnessos.cli.main import run as harness_command
@@ -143,11 +144,21 @@ def test_an_expired_lease_that_opens_the_breaker_is_reaped_all_the_same(world: W
 
 def test_a_lease_its_own_watcher_may_still_renew_is_left_alone(world: World) -> None:
     world.ledger.plan("a")
-    world.ledger.claim("a", ttl_ms=MINUTE, supervised=True)
+    world.ledger.claim("a", here=processes.this_process(), ttl_ms=MINUTE, supervised=True)
     world.ledger.clock.advance(MINUTE + 1)
     assert world.next()["action"] == "idle"
     world.ledger.clock.advance(MINUTE)
     world.follow("reap")
+
+
+def test_a_run_whose_watcher_is_dead_is_left_to_a_supervisor_once_nothing_else_can_be_done(world: World) -> None:
+    world.ledger.plan("a", "b")
+    world.ledger.claim("a", ttl_ms=HOUR, supervised=True)
+    assert world.next()["action"] == "begin", "ready work is not kept waiting by it"
+    world.ledger.claim("b")
+    proposed = world.next()
+    assert (proposed["action"], proposed["payload"]["needs"]) == ("recover", "operator")
+    assert proposed["payload"]["command"] == ["harness", "up", "--project", "DOCS"]
 
 
 def test_an_issue_whose_run_was_lost_is_recovered_before_other_work(world: World) -> None:
@@ -458,3 +469,33 @@ def test_a_ledger_named_by_hand_is_named_in_the_proposal_too(world: World) -> No
     world.ledger.plan("a")
     proposed = world.run("next", "--project", "DOCS", "--store", world.url)[1]
     assert proposed["payload"]["command"][-2:] == ["--store", world.url]
+
+
+def test_where_the_project_has_a_runner_a_person_is_told_of_the_supervisor_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an agent is told stays the session: it works at its own issue."""
+    world.ledger.plan("a")
+    assert "supervised" not in world.next()["payload"]
+    workflow = tmp_path / "repo" / "WORKFLOW.md"
+    workflow.write_text("---\nharness:\n  # runner: none yet\n  gates: []\n---\nrunner: x\n", encoding="utf-8")
+    assert "supervised" not in world.next()["payload"]
+    for text in ("harness:\n  runner:\n    command: [x]", 'harness: {"runner": {command: [x]}}'):
+        workflow.write_text(f"---\n{text}\n---\nx\n", encoding="utf-8")
+        payload = world.next()["payload"]
+        assert payload["supervised"] == ["harness", "up", "--project", "DOCS"]
+        assert payload["command"][:3] == ["harness", "session", "begin"]
+    monkeypatch.setenv("HARNESS_RUN_ID", "run-x")
+    assert "supervised" not in world.next()["payload"]
+
+
+def test_people_read_the_supervisor_first(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world.ledger.plan("a")
+    text = "---\nharness:\n  runner:\n    command: [x]\n---\nx\n"
+    (tmp_path / "repo" / "WORKFLOW.md").write_text(text, encoding="utf-8")
+    monkeyed = ["--project", "DOCS", "--store", world.url]
+    for words in (["next"], ["why", "DOCS-1"]):
+        capsys.readouterr()
+        assert harness_command([*words, *(monkeyed if words == ["next"] else monkeyed[2:])]) == 0
+        told = capsys.readouterr().out
+        assert 0 < told.index("harness up --project DOCS --store") < told.index("harness session begin")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from harnessos import processes
+from tests.support.commands import NO_CAPABILITIES, Said, Terminal, require_modes
 from tests.support.python import ROOT
 from tests.support.repositories import user_git
 
@@ -36,3 +37,45 @@ def test_four_agents_carry_out_the_plan_with_one_sent_back_and_one_retried(tmp_p
         user_git(repository, "merge-base", "--is-ancestor", issues[task]["commit"], page)
     assert user_git(repository, "status", "--porcelain") == ""
     assert user_git(repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
+
+
+def _quickstart(tmp_path: Path, *words: str, wrap: tuple[str, ...] = (), path: str | None = None) -> Said:
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    return terminal("quickstart", *words, "--json", wrap=wrap, PATH=path or os.environ["PATH"])
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    require_modes(tmp_path)
+    closed = tmp_path / "read-only"
+    closed.mkdir()
+    closed.chmod(0o555)
+    for folder in (closed, closed / "new"):
+        said = _quickstart(tmp_path, str(folder), wrap=NO_CAPABILITIES)
+        assert said.code == 65, said
+        assert (said.error["code"], "Traceback" in said.err) == ("refused", False)
+        assert "harness quickstart FOLDER" in said.error["hint"]
+    assert list(closed.iterdir()) == []
+
+
+def test_without_git_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "there"):
+        said = _quickstart(tmp_path, str(tmp_path / name), path=str(tmp_path / "empty"))
+        assert said.code == 1, said
+        assert said.error["code"] == "git_missing"
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_what_was_made_before_git_failed_is_taken_away(tmp_path: Path) -> None:
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text('#!/bin/sh\ncase "$*" in *--version) echo git version 2;; *) exit 1;; esac\n', encoding="utf-8")
+    git.chmod(0o755)
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        said = _quickstart(tmp_path, str(tmp_path / name), path=f"{git.parent}:/usr/bin:/bin")
+        assert said.error["code"] == "git_failed", said
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "there").iterdir()) == []

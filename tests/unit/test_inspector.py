@@ -54,6 +54,15 @@ def test_a_length_of_time_has_one_unit(ms: int, text: str) -> None:
     assert span(ms) == text
 
 
+@pytest.mark.parametrize(("number", "text"), [(0, "0 issues"), (1, "1 issue"), (2, "2 issues")])
+def test_one_thing_is_not_said_in_the_plural(number: int, text: str) -> None:
+    assert views.counted(number, "issue") == text
+
+
+def test_a_plural_of_its_own_is_used() -> None:
+    assert [views.counted(n, "thing waits", "things wait") for n in (1, 2)] == ["1 thing waits", "2 things wait"]
+
+
 @pytest.mark.parametrize(
     ("host", "missing"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def on_path(*names: str) -> Callable[[str], str | None]:
     return lambda name: f"/bin/{name}" if name in names else None
 
 
-def load(detected: Detected) -> Workflow:
-    return parse_workflow(starter(detected), Path("/repo/WORKFLOW.md"), {}, Path("/home"))
+def load(detected: Detected, *, git: bool = True) -> Workflow:
+    return parse_workflow(starter(detected, git=git), Path("/repo/WORKFLOW.md"), {}, Path("/home"))
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,33 @@ def test_a_lock_file_decides_when_the_checkout_is_prepared_again(tmp_path: Path)
 
 def test_the_prompt_is_the_default_one_to_edit() -> None:
     assert load(Detected()).prompt == DEFAULT_PROMPT.strip()
+
+
+@pytest.mark.parametrize("test", [None, PYTEST, ("npm", "test")])
+def test_in_a_plain_folder_no_gate_needs_a_repository(test: tuple[str, ...] | None) -> None:
+    found = load(Detected(test, pytest=test == PYTEST, setup=("npm ci",), agent="claude"), git=False)
+    assert [gate.argv[: len(test or ())] for gate in found.harness.gates if gate.argv] == (
+        [] if test is None else [test]
+    )
+    assert found.harness.checkout.setup == ()
+    assert found.agent.max_concurrent_agents == 1
+
+
+@pytest.mark.parametrize("test", [None, PYTEST])
+def test_what_the_starter_offers_a_plain_folder_loads_without_the_comment_signs(test: tuple[str, ...] | None) -> None:
+    head, gates = starter(Detected(test), git=False).split("  gates:\n")
+    said = re.sub(r"^( +)# (?=- name|  \w+: |require_gates)", r"\1", gates, flags=re.MULTILINE)
+    found = parse_workflow(f"{head}  gates:\n{said}", Path("/folder/WORKFLOW.md"), {}, Path("/home")).harness
+    assert [gate.kind for gate in found.gates] == [GateKind.COMMAND, GateKind.FILE]
+    assert (found.require_gates is True) == (test is None) == ("require_gates: true" in gates)
+
+
+def test_in_a_plain_folder_the_tests_leave_no_cache_behind_which_would_void_their_evidence() -> None:
+    assert load(Detected(PYTEST, pytest=True), git=False).harness.gates[0].argv == (*PYTEST, "-p", "no:cacheprovider")
+
+
+def test_in_a_plain_folder_the_prompt_does_not_speak_of_git() -> None:
+    prompt = load(Detected(), git=False).prompt
+    assert re.findall(r"\b(?:git|worktree of|commit)\b", prompt, re.IGNORECASE) == []
+    assert prompt.replace(" ", "") != DEFAULT_PROMPT.strip().replace(" ", "")
+    assert "{{ worktree.path }}; change nothing outside it." in prompt

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
-from harnessos.app import interpreters
+from harnessos.app import holders, interpreters, readiness
 from harnessos.inspector import health
 from harnessos.inspector.health import ERROR, WARNING, Check, Finding
 from harnessos.settings import default_store, without_password
@@ -41,6 +41,8 @@ def checks(harness: Harness, *, replay: bool) -> Iterator[Check]:
     yield _git(projects)
     yield _worktrees(harness, projects)
     yield _stray_folders(harness)
+    yield _supervisors(harness)
+    yield from readiness.examine(harness, projects)
     yield interpreters.examine(harness, projects)
 
 
@@ -126,6 +128,14 @@ def _worktrees(harness: Harness, projects: list[Row]) -> Check:
 
 def _live(tx: Transaction, project_id: str) -> list[Row]:
     return tx.all("inspect_live", project=project_id, after="", most=_PAGE)
+
+
+def _supervisors(harness: Harness) -> Check:
+    """Nothing waits for a supervisor that has died: the ledger alone would believe in it until the lease runs out."""
+    found = [Finding(run_id, "its supervisor is dead") for run_id in sorted(holders.dead(harness))]
+    remedy = "`harness up` takes its run over: finished work is verified, the rest is kept and tried again"
+    kept, more = tuple(found[: health.MOST]), len(found) > health.MOST
+    return Check("supervisors", "every supervised run here has a living supervisor", WARNING, remedy, kept, more)
 
 
 def _stray_folders(harness: Harness) -> Check:

@@ -97,7 +97,7 @@ def _warnings(harness: Harness, project: Row, plan: Plan) -> list[str]:
     return [
         (
             f"no gate applies to {bare} of {len(plan.issues)} issues: finished work of theirs will wait for "
-            "`harness issue approve` (declare gates in WORKFLOW.md; `harness init --workflow` writes a first one)"
+            "`harness issue approve` (declare gates in WORKFLOW.md; `harness init --key KEY --workflow` writes a first one where there is none)"
         )
     ]
 

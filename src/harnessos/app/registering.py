@@ -222,15 +222,15 @@ def _write_registration(registration: Registration) -> None:
         ) from problem
 
 
-def write_workflow(root: Path) -> Path | None:
-    """Write a first WORKFLOW.md for what lies at `root`; None when there is one, which is never touched."""
+def write_workflow(found: Found) -> Path | None:
+    """Write a first WORKFLOW.md for what was found; None when there is one, which is never touched."""
     from harnessos.workflow.detect import detect
     from harnessos.workflow.starter import starter
 
-    target = root / "WORKFLOW.md"
+    target = found.root / "WORKFLOW.md"
     try:
         with target.open("x", encoding="utf-8") as stream:
-            stream.write(starter(detect(root)))
+            stream.write(starter(detect(found.root), git=found.common is not None))
     except FileExistsError:
         return None
     except OSError as problem:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
+from harnessos.app import readiness, waiting
 from harnessos.dispatch import place as places
+from harnessos.dispatch import working
 from harnessos.dispatch.selection import Choice, Serving, select
+from harnessos.inspector.views import counted
 from harnessos.model.run import SUPERVISOR
 from harnessos.services import loop
 from harnessos.services.logfile import logged
@@ -40,8 +43,12 @@ def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell, logs: P
             return serve(harness, wanted, options, both)
     served = projects(harness, wanted, tell)
     processes.become_subreaper()
-    supervisor = Supervisor(ground_of(harness), served, options, tell)
-    asyncio.run(loop.run(supervisor))
+    ground = ground_of(harness)
+    supervisor = Supervisor(ground, served, options, tell)
+    service = waiting.Waiting(supervisor, ground, served, tell) if options.until_idle else supervisor
+    asyncio.run(loop.run(service))
+    for event in waiting.paused(ground, served):
+        tell(event)
     return supervisor.ending()
 
 
@@ -63,7 +70,7 @@ def projects(harness: Harness, wanted: Serve, tell: Tell) -> list[Served]:
     if not rows:
         raise errors.BadContent(
             "there is nothing to serve: no project with a WORKFLOW.md lies on this machine",
-            hint="in a repository: `harness init --key KEY --workflow`",
+            hint="in a repository: `harness init --key KEY --workflow`, which names the agent it finds on PATH",
         )
     return _those_that_can(ground, rows, tell)
 
@@ -97,17 +104,31 @@ def _serve(ground: Ground, project: Row, workflow: Path | None, tell: Tell) -> S
     if not (workflow or found.root / places.WORKFLOW).is_file():
         raise errors.BadWorkflow(
             f"{workflow or found.root / places.WORKFLOW} is not there, so no agent can be started for {project['key']}",
-            hint=f"`harness init {found.root} --key {project['key']} --workflow` writes a first one",
+            hint=f"`harness init {found.root} --key {project['key']} --workflow` writes a first one, with the agent it finds "
+            "on PATH; where there is none, name one in it",
         )
     served = Served(ground, project, workflow)
     problem = served.problem()
     if problem is not None:
-        raise errors.BadWorkflow(
-            f"nothing can be started for {project['key']}: {problem}",
-            hint="`harness init --workflow` writes a WORKFLOW.md with a runner; `harness project trust KEY` trusts one",
-        )
+        raise errors.BadWorkflow(f"nothing can be started for {project['key']}: {problem}", hint=_way_out(served))
     _warn_of_changes(served, tell)
+    for text in readiness.missing(served.place):
+        tell({"event": "up.not_ready", "project": project["key"], "reason": text})
     return served
+
+
+def _way_out(served: Served) -> str:
+    """Return what helps a project that nothing can be started for, in the order in which `problem` looks."""
+    workflow, key = served.place.workflow, served.project["key"]
+    if workflow is None or workflow.harness.runner is None:
+        file = workflow.path if workflow else served.place.root / places.WORKFLOW
+        example = json.dumps(["claude", "-p"])
+        return f"name an agent in {file}, which `harness init` leaves as it is: `runner: {{kind: command, command: {example}}}` below `harness:`"
+    if workflow.tracker.kind != "harness":
+        return f"`tracker: {{kind: harness}}` in {workflow.path} takes the issues from this ledger"
+    if workflow.unready:
+        return f"set it in the environment of `harness up`, or change {workflow.path}"
+    return f"look at {workflow.path} and the plan's gates, then `harness project trust {key}`"
 
 
 def _warn_of_changes(served: Served, tell: Tell) -> None:
@@ -124,7 +145,8 @@ def _warn_of_changes(served: Served, tell: Tell) -> None:
                 "event": "up.uncommitted_changes",
                 "project": served.project["key"],
                 "paths": count,
-                "reason": f"{count} uncommitted changes in {served.place.root} are not in the base agents start from",
+                "reason": f"{counted(count, 'uncommitted change')} in {served.place.root} "
+                f"{'is' if count == 1 else 'are'} not in the base agents start from",
             }
         )
 
@@ -134,6 +156,9 @@ def dry_run(harness: Harness, wanted: Serve, options: Options, tell: Tell) -> di
     ground = ground_of(harness)
     choices = {}
     for served in projects(harness, wanted, tell):
+        full = working.full_disk(ground, served.place)
+        if full:
+            tell({"event": "up.not_ready", "project": served.project["key"], "reason": full})
         most = options.max_agents or served.max_agents
         ready, serving = ground.store.read(_situation, ground, served, most)
         choices[served.project["key"]] = select(ready, serving)
@@ -162,6 +187,8 @@ def line(event: Mapping[str, object]) -> str:
     data = event.get("data")
     facts = dict(data) if isinstance(data, Mapping) else {k: v for k, v in event.items() if k not in ("event", "at")}
     facts.pop("set", None)
+    if event["event"] == "up.uncommitted_changes":
+        facts.pop("paths", None)  # the reason says how many
     shown = " ".join(f"{name}={_short(value)}" for name, value in facts.items() if value not in (None, "", [], {}))
     words = (str(event.get("at", ""))[11:19], event.get("issue") or event.get("project"), event["event"], shown)
     return " ".join(str(word) for word in words if word)

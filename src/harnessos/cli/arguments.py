@@ -69,7 +69,16 @@ SESSION = arg(
 )
 DRY_RUN = flag("--dry-run", "say what would happen, and change nothing")
 FORCE = flag("--force", "do it although runs are live")
-LIMIT = arg("--limit", metavar="N", type=int, default=50, help="at most so many rows")
+
+
+def row_count(word: str) -> int:
+    """Return the number of rows that is wanted. ValueError when it is none."""
+    if not word.isascii() or not word.isdigit() or int(word) < 1:
+        raise ValueError(f"{word!r} is no number of rows: at least 1")
+    return int(word)
+
+
+LIMIT = arg("--limit", metavar="N", type=row_count, default=50, help="at most so many rows")
 CURSOR = arg("--cursor", metavar="CURSOR", default="", help="go on after the row where the last page ended")
 
 CAMPAIGN_NAME = arg("name", metavar="NAME", help="the campaign's name")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harnessos.app import supervising
-from harnessos.cli.output import clean
+from harnessos.cli.output import clean, console
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +30,7 @@ class LiveTable:
         self._harness = harness
         self._issues: dict[str, dict[str, str]] = {}
         self._last: deque[str] = deque(maxlen=LAST)
-        self._live = Live(self._render(), refresh_per_second=8, transient=False)
+        self._live = Live(self._render(), console=console(), refresh_per_second=8, transient=False)
 
     def __enter__(self) -> LiveTable:
         self._live.start()
@@ -57,7 +57,7 @@ class LiveTable:
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for name in ("issue", "status", "last event"):
-            table.add_column(name)
+            table.add_column(name, no_wrap=name == "issue", overflow="fold")
         for issue, row in sorted(self._issues.items(), key=lambda item: (len(item[0]), item[0]))[-40:]:
             table.add_row(issue, Text(row["status"], style=_SHOWN.get(row["status"], "default")), row["what"])
         return Group(table, Text("\n".join(self._last), style="dim"))

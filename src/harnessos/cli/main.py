@@ -46,8 +46,29 @@ def run(words: list[str]) -> int:
         # The reader has gone, as `head` does. What is still buffered must not be complained about at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as problem:
+        if _can_say():
+            raise
+        from harnessos.cli.output import show_error
+        from harnessos.errors import ToolProblem
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hint = "make room where it goes; what the command changed in the ledger is kept"
+        lost = ToolProblem(f"the answer cannot be written to standard output: {problem.strerror}", hint=hint)
+        show_error(lost, as_json="--json" in words)
+        return lost.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _can_say() -> bool:
+    """Return whether standard output still takes a line: what failed was something else then, and shows its traceback."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _answered(words: list[str]) -> int:
@@ -118,7 +139,25 @@ def _noun(words: list[str]) -> int:
         return 0 if len(words) > len(named) else USAGE
     wrong = words[len(named)] if known else words[0]
     start = f"harness {' '.join(named)} --help" if known else "harness --help"
-    raise BadUsage(f"there is no command {' '.join([*named, wrong])!r}", hint=f"`{start}` lists what there is")
+    hint = f"{_meant(words)}`{start}` lists what there is"
+    raise BadUsage(f"there is no command {' '.join([*named, wrong])!r}", hint=hint)
+
+
+def _meant(words: list[str]) -> str:
+    """Return what was perhaps meant, as the beginning of a hint; only an error asks for it."""
+    from difflib import get_close_matches
+
+    from harnessos.cli.table import TABLE
+
+    if words[0].startswith("-"):
+        return f"options come after the command: `harness COMMAND {words[0]} ...`; "
+    plain = [word for word in words if not word.startswith("-")]
+    names = {command.words for command in TABLE} | {command.words.split()[0] for command in TABLE}
+    for count in (3, 2, 1):
+        close = get_close_matches(" ".join(plain[:count]), [name for name in names if name.count(" ") == count - 1], 1)
+        if close and len(plain) >= count:
+            return f"did you mean `harness {close[0]}`? "
+    return ""
 
 
 def _call(command: Command, args: object) -> int:

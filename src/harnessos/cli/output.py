@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rich.console import Console
+
     from harnessos.errors import HarnessError
 
+_PROSE = 20
+"""Columns of prose are wrapped, and get at least so many cells."""
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)))
 _KEPT = {code: None for code in _CONTROL if code not in (9, 10)}
 _ESCAPED = {code: f"\\u{code:04x}" for code in _CONTROL if code >= 127}
@@ -77,16 +81,42 @@ def _cell(value: object) -> str:
 
 
 def _rich(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    from rich.console import Console
+    """Print a table on the terminal, or where it is too narrow each row as a block of lines. No word is ever cut."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(cell_len(text) for text in column) for column in zip(columns, *cells, strict=True)]
+    # An identifier, an instant, a path: who copies it needs all of it, in one piece.
+    words = [not any(" " in text for text in column) for column in zip(*cells, strict=True)]
+    least = [width if whole else min(width, _PROSE) for width, whole in zip(widths, words, strict=True)]
+    terminal = console()
+    if sum(least) + 2 * len(least) > terminal.width:
+        terminal.print(Text(_blocks(columns, cells)), soft_wrap=True)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    Console(no_color="NO_COLOR" in os.environ).print(table)
+    for column, width, whole in zip(columns, least, words, strict=True):
+        table.add_column(column, min_width=width, no_wrap=whole, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    terminal.print(table)
+
+
+def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    width = max(map(len, columns))
+    blocks = (
+        [f"{name.ljust(width)}  {text}".rstrip() for name, text in zip(columns, row, strict=True) if text]
+        for row in rows
+    )
+    return "\n\n".join("\n".join(lines) for lines in blocks)
+
+
+def console() -> Console:
+    """Return the terminal; with NO_COLOR it gets neither colours nor bold nor dim text (no-color.org)."""
+    from rich.console import Console
+
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def show_error(problem: HarnessError, *, as_json: bool) -> None:

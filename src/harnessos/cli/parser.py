@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harnessos.cli.arguments import EVERYWHERE, Command
 from harnessos.errors import BadUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,7 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser, command: Command) -> None:
         options = dict(argument.options)
         if options.get("action") == "append":
             options["default"] = []  # argparse appends to the default itself
+        if options.get("type") not in (None, int, float):
+            options["type"] = _explained(options["type"])
         parser.add_argument(*argument.names, **options)
+
+
+def _explained(read: Callable[[str], object]) -> Callable[[str], object]:
+    """Return the same type of argument, whose ValueError is shown in its own words."""
+
+    def explained(word: str) -> object:
+        try:
+            return read(word)
+        except ValueError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from problem
+
+    return explained
 
 
 def _sentence(text: str) -> str:

@@ -15,7 +15,8 @@ _HEAD = """# The command line
 This page is generated from the command table (`python -m harnessos.cli.reference > docs/reference/cli.md`).
 
 Every command takes `--json` and `--store URL`. With `--json` one document is printed; lists are
-`{"items": [...], "cursor": ...}`, where `cursor` is `null` on the last page. Instants, the names ending in `_at`, are
+`{"items": [...], "cursor": ...}`, where `cursor` is `null` on the last page. What tells of things as they happen (`up`,
+`quickstart`, `audit anchor`) prints one object a line. Instants, the names ending in `_at`, are
 milliseconds since the epoch (UTC) in JSON and ISO 8601 in text for people; durations ending in `_ms` are milliseconds,
 `usd` amounts millionths of a dollar. Errors and progress go to standard error: `error: MESSAGE (CODE)` and a hint, with
 `--json` one object `{"error": {"code", "message", "hint", ...}}` as the last line there.

@@ -94,7 +94,7 @@ def refuse(ground: Ground, case: Case, left: Sequence[str], cause: Cause) -> Jud
 
 
 def _at_commit(ground: Ground, case: Case, stop: Stop) -> tuple[list[GateResult], Sequence[str]]:
-    repo, run = case.place.repo, case.run
+    run = case.run
     facts = _facts(case)
     root = case.place.root
     protected = protected_changes(facts.changed, case.rules.gates, lambda path: (root / path).is_file())

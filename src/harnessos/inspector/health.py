@@ -63,7 +63,7 @@ def check(store: Store, *, replay: bool = False) -> Iterator[Check]:
         "store_intact",
         "the database finds no damage in itself",
         ERROR,
-        "stop writing, then `harness db restore BACKUP`; `harness db check` says more",
+        "stop writing, then `harness db restore BACKUP --replace`; `harness db check` says more",
         iter(store.read(_rows, "health_damage", {"most": MOST + 1})),
     )
     projects = store.read(_projects)

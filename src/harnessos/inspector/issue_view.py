@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harnessos.inspector import reasons, run_view, timeline
+from harnessos.inspector import inbox, reasons, run_view, timeline
 from harnessos.model.issue import PRIORITIES
 from harnessos.store import named
 
@@ -68,7 +68,10 @@ def query(tx: Transaction, identifier: str) -> IssueView:
         tuple(tx.all("evidence_of_run", run=last["id"], most=MOST)) if last else (),
         tuple(tx.all("approval_of_issue", issue=issue_id)),
         tuple(run_view.checkpoint(row) for row in tx.all("checkpoint_of_issue", issue=issue_id, most=MOST)),
-        tuple(tx.all("inspect_attention_of", issue=issue_id, most=MOST)),
+        tuple(
+            {**entry, "question": inbox.question(tx, {**entry, "identifier": row["identifier"]})}
+            for entry in tx.all("inspect_attention_of", issue=issue_id, most=MOST)
+        ),
         timeline.latest(tx, issue_id, MOST),
     )
 

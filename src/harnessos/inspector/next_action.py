@@ -1,7 +1,8 @@
 """What to do next in a project: one action, the reason, and the command to give as it is.
 
 The order is fixed and the first hit wins: store problem, expired lease, recovery, ready work for this host, a person's
-approval or answer, promotable work, blocked work, idle. Promotable work is never hidden by blocked work.
+approval or answer, promotable work, blocked work, a run whose supervisor is dead, idle. Promotable work is never
+hidden by blocked work.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.errors import StoreMissing, StoreTooOld, StoreUnavailable
 from harnessos.inspector import remedies, situation
-from harnessos.inspector.views import ANY_HOST, Host, span
+from harnessos.inspector.views import ANY_HOST, Host, counted, span
 from harnessos.model.issue import PRIORITIES
 from harnessos.model.outcome import BREAKER_AFTER
 
@@ -32,7 +33,10 @@ class Context(NamedTuple):
 
 
 class NextAction(NamedTuple):
-    """`payload` is `{"command": argv, "needs": "operator" | "anyone"}` and can be sent as it is."""
+    """`payload` is `{"command": argv, "needs": "operator" | "anyone"}` and can be sent as it is.
+
+    Where the project has a runner, `supervised` in it is the argv by which a supervisor does the same.
+    """
 
     action: str
     reason: str
@@ -42,7 +46,9 @@ class NextAction(NamedTuple):
 
 def query(tx: Transaction, project: Row, host: Host = ANY_HOST) -> NextAction:
     """Return what to do next in a project, for a host."""
-    return decide(situation.query(tx, project, host))
+    found = decide(situation.query(tx, project, host))
+    instead = remedies.supervised(project["key"], tuple(found.payload["command"]), host)
+    return found if instead is None else found._replace(payload={**found.payload, "supervised": list(instead)})
 
 
 def decide(seen: Situation) -> NextAction:
@@ -183,7 +189,7 @@ def _blocked(seen: Situation) -> NextAction | None:
     if seen.failed is not None:
         row = seen.failed
         context = Context(key, _issue(row), row["milestone"], {"reason": "failed", "attempts": row["attempts"]})
-        text = f"{row['identifier']} failed after {row['attempts']} attempts"
+        text = f"{row['identifier']} failed after {counted(row['attempts'], 'attempt')}"
         return _action("unblock", text, remedies.for_root(row["identifier"], "failed"), context)
     return _held(seen)
 
@@ -215,6 +221,20 @@ def _held(seen: Situation) -> NextAction | None:
     return None
 
 
+def _abandoned(seen: Situation) -> NextAction | None:
+    run = seen.abandoned
+    if run is None:
+        return None
+    key = seen.project["key"]
+    lease = {name: run[name] for name in ("epoch", "agent", "machine_id", "expires_at")}
+    return _action(
+        "recover",
+        f"the supervisor of the run at {run['identifier']} is dead; `harness up` takes it over",
+        remedies.up(key),
+        Context(key, {"id": run["issue_id"], "identifier": run["identifier"]}, lease={"run_id": run["id"], **lease}),
+    )
+
+
 def _idle(seen: Situation) -> NextAction:
     key = seen.project["key"]
     context, reason = Context(key), f"nothing to do in {key}: everything is finished or nothing is planned"
@@ -238,4 +258,4 @@ def _idle(seen: Situation) -> NextAction:
     return _action("idle", reason, remedies.harness("status", "--project", key, needs="anyone"), context)
 
 
-_STAGES = (_expired, _recovery, _ready, _person, _promotable, _blocked)
+_STAGES = (_expired, _recovery, _ready, _person, _promotable, _blocked, _abandoned)

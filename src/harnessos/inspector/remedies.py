@@ -9,6 +9,7 @@ from harnessos.model.budget import DOLLAR, HOUR_MS
 
 if TYPE_CHECKING:
     from harnessos.inspector.status import DayBudget
+    from harnessos.inspector.views import Host
     from harnessos.store.transaction import Row
 
 Command = tuple[str, ...]
@@ -31,6 +32,17 @@ def begin(key: str, identifier: str | None = None, *serving: str) -> Remedy:
     """Return the claim of an issue, or of whatever is next (which also reaps, settles and wakes what is due)."""
     named = ("--issue", identifier) if identifier else ()
     return harness("session", "begin", "--project", key, *named, *serving, needs="anyone")
+
+
+def up(key: str) -> Remedy:
+    """Return the start of a supervisor for a project."""
+    return harness("up", "--project", key)
+
+
+def supervised(key: str, command: Command, host: Host) -> Command | None:
+    """Return `harness up` where it does what a command would do by hand: the project has a runner on this host."""
+    by_hand = command[1:2] == ("session",) and not {"--workload-class", "--capability"} & set(command)
+    return up(key).command if host.runner and by_hand else None
 
 
 def serving(lane: Row) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harnessos.inspector import inbox
 from harnessos.inspector.views import page_size
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _waiting(tx: Transaction, project: Row) -> tuple[Waiting, ...]:
     for row in tx.all("inspect_issues_status", project=project["id"], status="blocked", after=0, most=MOST):
         name = row["identifier"]
         entry = by_issue.get(name)
-        question = entry["question"] if entry else f"{name}: {row['blocked_reason']}"
+        question = inbox.question(tx, entry) if entry else f"{name}: {row['blocked_reason']}"
         found.append(
             Waiting(name, row["blocked_reason"], question, entry["command"] if entry else f"harness why {name}")
         )

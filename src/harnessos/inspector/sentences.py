@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harnessos.inspector.views import counted
+
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row
 
@@ -38,7 +40,7 @@ def _short(commit: object) -> str:
 def _ended(data: Data) -> str:
     status = data.get("set", {}).get("status")
     commit = f" at {_short(data['commit'])}" if data.get("commit") else ""
-    return f"run ended {data.get('outcome')} after {data.get('turns', 0)} turns{commit}" + (
+    return f"run ended {data.get('outcome')} after {counted(data.get('turns', 0), 'turn')}{commit}" + (
         f", issue now {status}" if status else ""
     ) + _because(data)  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.inspector import reasons
+from harnessos.inspector import inbox, reasons
 from harnessos.inspector.status import DayBudget, budgets
 from harnessos.inspector.views import Host, lacking, serves
 
@@ -21,7 +21,7 @@ LOOK = 64
 class Situation(NamedTuple):
     """A project as it stands for one host; rows as the queries of `inspect.sql` give them.
 
-    `elsewhere` are lanes with claimable work that this host does not serve, with what is missing. `busy` is the first
+    `abandoned` is a live run whose supervisor is dead. `elsewhere` are lanes with claimable work that this host does not serve, with what is missing. `busy` is the first
     ready issue whose files a live run holds, with that run.
     """
 
@@ -43,6 +43,7 @@ class Situation(NamedTuple):
     elsewhere: tuple[Row, tuple[str, ...]] | None
     busy: tuple[Row, Row] | None
     live: Row | None
+    abandoned: Row | None
     timer: Row | None
 
 
@@ -74,7 +75,7 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
         ),
         recovery=recovery,
         ready=ready,
-        attention=_one(tx.all("attention_open", project=project_id, after="", most=1)),
+        attention=_asked(tx, project_id),
         approval=_one([row for row in tx.all("inspect_approvals", project=project_id, most=LOOK) if row["identifier"]]),
         settlement=_one(tx.all("inspect_settlements", project=project_id, most=1)),
         promotable=_one(tx.all("inspect_promotable", project=project_id, most=1)),
@@ -87,8 +88,22 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
         elsewhere=_elsewhere(tx, lanes, host),
         busy=busy,
         live=_one(tx.all("inspect_live", project=project_id, after="", most=1)),
+        abandoned=_abandoned(tx, project_id, host),
         timer=_one(tx.all("inspect_timers", project=project_id, most=1)),
     )
+
+
+def _asked(tx: Transaction, project_id: str) -> Row | None:
+    entry = _one(tx.all("attention_open", project=project_id, after="", most=1))
+    return None if entry is None else {**entry, "question": inbox.question(tx, entry)}
+
+
+def _abandoned(tx: Transaction, project_id: str, host: Host) -> Row | None:
+    """Return the first live run whose supervisor the host knows to be dead."""
+    if not host.dead:
+        return None
+    live = tx.all("inspect_live", project=project_id, after="", most=LOOK)
+    return _one([run for run in live if run["id"] in host.dead])
 
 
 def overlap(one: str, other: str) -> bool:

@@ -18,7 +18,10 @@ MOST_TIMERS = 5
 
 
 class LiveRun(NamedTuple):
-    """A live run. Spans are in ms; `lease_ms` is negative once the lease ran out, `cap_ms` None without a cap."""
+    """A live run. Spans are in ms; `lease_ms` is negative once the lease ran out, `cap_ms` None without a cap.
+
+    `supervisor_dead` says that the process which watched it is known to be dead.
+    """
 
     id: str
     identifier: str
@@ -36,6 +39,7 @@ class LiveRun(NamedTuple):
     cap_ms: int | None
     stop_request: str | None
     worktree: str | None
+    supervisor_dead: bool = False
 
 
 class Hold(NamedTuple):
@@ -96,8 +100,14 @@ class StatusView(NamedTuple):
     unsettled: int
 
 
-def query(tx: Transaction, project: Row, milestones_after: int = 0, limit: int = MOST_MILESTONES) -> StatusView:
-    """Return how a project stands now."""
+def query(
+    tx: Transaction,
+    project: Row,
+    milestones_after: int = 0,
+    limit: int = MOST_MILESTONES,
+    dead: frozenset[str] = frozenset(),
+) -> StatusView:
+    """Return how a project stands now. `dead` are live runs whose supervisor is known to be dead."""
     project_id = project["id"]
     live = tx.all("inspect_live", project=project_id, after="", most=MOST_RUNS + 1)
     limit = page_size(limit)
@@ -110,7 +120,7 @@ def query(tx: Transaction, project: Row, milestones_after: int = 0, limit: int =
         project["name"],
         tx.now,
         counts(tx, project_id),
-        tuple(live_run(row, tx.now) for row in live[:MOST_RUNS]),
+        tuple(live_run(row, tx.now)._replace(supervisor_dead=row["id"] in dead) for row in live[:MOST_RUNS]),
         len(live) > MOST_RUNS,
         tuple(Hold(reasons.hold_name(row), row["reason"], row["until"]) for row in reasons.holds_of(tx, project_id)),
         tuple(row["name"] for row in campaigns if row["status"] == "paused"),

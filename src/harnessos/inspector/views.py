@@ -19,7 +19,8 @@ class Host(NamedTuple):
     """The machine that asks, and what an agent on it serves.
 
     `classes` None serves every workload class; no capability serves only work that requires none.
-    `user` is who asks, by uid: trust is a user's own; None takes anybody's.
+    `user` is who asks, by uid: trust is a user's own; None takes anybody's. `runner` says that the project's WORKFLOW.md
+    names one here, so that `harness up` can work. `dead` are live runs whose supervisor is known to be dead.
     """
 
     machine_id: str = ""
@@ -27,6 +28,8 @@ class Host(NamedTuple):
     classes: tuple[str, ...] | None = None
     capabilities: tuple[str, ...] = ()
     user: str | None = None
+    runner: bool = False
+    dead: frozenset[str] = frozenset()
 
 
 ANY_HOST = Host()
@@ -82,6 +85,11 @@ def span(ms: int) -> str:
         if seconds >= 2 * length or (seconds >= length and unit == "min"):
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things in words: `1 issue`, `2 issues`; `many` where an s is not enough."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def project_by_id(tx: Transaction, project_id: str) -> Row:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
-from harnessos.inspector import next_action, reasons, views, why_facts, why_issue
-from harnessos.inspector.remedies import Remedy, begin, harness, raise_cap
+from harnessos.inspector import next_action, reasons, remedies, views, why_facts, why_issue
+from harnessos.inspector.remedies import Remedy, harness, raise_cap
 from harnessos.inspector.status import budgets
 from harnessos.inspector.views import ANY_HOST, Host, span
 from harnessos.inspector.why_issue import Answer, Deciding
 from harnessos.store import named
 
 if TYPE_CHECKING:
+    from harnessos.inspector.next_action import NextAction
     from harnessos.store.transaction import Row, Transaction
 
 
 class Why(NamedTuple):
-    """The answer. `row` is the deciding one; `command` can be typed as it is; `needs` is operator or anyone."""
+    """The answer. `row` is the deciding one; `command` can be typed as it is; `needs` is operator or anyone.
+
+    `supervised` is the command by which a supervisor does what `command` does by hand, where the project has a runner.
+    """
 
     subject: str
     kind: str
@@ -27,18 +31,33 @@ class Why(NamedTuple):
     row: Deciding
     command: tuple[str, ...]
     needs: str
+    supervised: tuple[str, ...] | None = None
 
 
 def query(tx: Transaction, name: str, host: Host = ANY_HOST) -> Why:
-    """Explain an issue (`DOCS-42`), a run (`run-...`) or a project (`DOCS`); UnknownIdentifier for anything else."""
+    """Explain an issue (`DOCS-42`), a run (`run-...`) or a project (`DOCS`); UnknownIdentifier for anything else.
+
+    A file that is still to be written stands as FILE in the command.
+    """
+    kind, row = _named(tx, name)
+    return _KINDS[kind](tx, row, host)
+
+
+def project_of(tx: Transaction, name: str) -> Row:
+    """Return the project that an issue, a run or a project's key is about."""
+    kind, row = _named(tx, name)
+    return row if kind == "project" else views.project_by_id(tx, row["project_id"])
+
+
+def _named(tx: Transaction, name: str) -> tuple[str, Row]:
     if name.startswith("run-"):
-        return _run(tx, views.run(tx, name), host)
+        return "run", views.run(tx, name)
     issue = tx.one("issue_by_identifier", identifier=name.upper())
     if issue is not None:
-        return _issue(tx, issue, host)
+        return "issue", issue
     project = tx.one("project_by_key", key=name.upper())
     if project is not None:
-        return _project(tx, project, host)
+        return "project", project
     raise errors.UnknownIdentifier(f"there is no issue, run or project {name} in this ledger", identifier=name)
 
 
@@ -51,7 +70,8 @@ def _issue(tx: Transaction, issue: Row, host: Host) -> Why:
     facts = why_facts.of_issue(tx, issue, host)
     known = {**issue, "campaign": facts.campaign["name"], "campaign_status": facts.campaign["status"]}
     reason = reasons.blocked_reason(known, facts.waits, facts.holds)
-    return _why(issue["identifier"], "issue", issue["status"], reason, why_issue.explain(facts))
+    found = _why(issue["identifier"], "issue", issue["status"], reason, why_issue.explain(facts))
+    return found._replace(supervised=remedies.supervised(facts.project["key"], found.command, host))
 
 
 def _run(tx: Transaction, run: Row, host: Host) -> Why:
@@ -94,5 +114,16 @@ def _project(tx: Transaction, project: Row, host: Host) -> Why:
     following = next_action.query(tx, project, host)
     row = Deciding("projects", project_id, "key", key)
     remedy = Remedy(tuple(following.payload["command"]), following.payload["needs"])
-    answer = Answer(f"{key}: {following.reason}", row, remedy if following.action != "idle" else begin(key))
-    return _why(key, "project", following.action, None, answer)
+    answer = Answer(f"{key}: {following.reason}", row, remedy if following.action != "idle" else _ahead(following))
+    found = _why(key, "project", following.action, None, answer)
+    return found._replace(supervised=remedies.supervised(key, found.command, host))
+
+
+def _ahead(idle: NextAction) -> Remedy:
+    """Return what ends an idle time: what is under way or waits has a reason of its own; after the end comes a plan."""
+    if idle.context.issue is not None:
+        return harness("why", idle.context.issue["identifier"], needs="anyone")
+    return harness("plan", "apply", "FILE", "--project", str(idle.context.project), needs="anyone")
+
+
+_KINDS = {"run": _run, "issue": _issue, "project": _project}

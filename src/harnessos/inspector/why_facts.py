@@ -22,7 +22,8 @@ class Facts(NamedTuple):
 
     `root` is the issue at the end of the chain of first unmet dependencies, or the failed one behind a
     `dependency_failed`; `waits` as `inspect_waits` gives it; `milestone` the dependency milestone waited for;
-    `untrusted` says that this machine has the project in a place nobody trusts.
+    `untrusted` says that this machine has the project in a place nobody trusts, `abandoned` that the live run's
+    supervisor is known to be dead.
     """
 
     project: Row
@@ -40,6 +41,7 @@ class Facts(NamedTuple):
     missing: tuple[str, ...]
     lane: Row | None
     untrusted: Row | None
+    abandoned: bool
     settling: Row | None
     breaker: Row | None
     cancelled: Row | None
@@ -54,13 +56,14 @@ def of_issue(tx: Transaction, issue: Row, host: Host) -> Facts:
     waits = reasons.waits_of(tx, issue)
     ready = status == Status.READY
     lane = _lane(tx, issue) if ready else None
+    last = tx.one("run_last_of", issue=issue_id, one=1)
     settlements = tx.all("inspect_settlements", project=project_id, most=1) if status == Status.PENDING else []
     return Facts(
         project=project_by_id(tx, project_id),
         issue=issue,
         campaign=campaign,
         now=tx.now,
-        last=tx.one("run_last_of", issue=issue_id, one=1),
+        last=last,
         verdict=next(iter(tx.all("inspect_verdicts", issue=issue_id, most=1)), None),
         waits=waits,
         root=_root(tx, issue, waits),
@@ -71,6 +74,7 @@ def of_issue(tx: Transaction, issue: Row, host: Host) -> Facts:
         missing=tuple(lacking(host, lane)) if lane else (),
         lane=lane,
         untrusted=untrusted(tx, project_id, host) if ready else None,
+        abandoned=last is not None and last["id"] in host.dead,
         settling=settlements[0] if settlements else None,
         breaker=tx.one("inspect_breaker", scope_kind="issue", scope=issue_id) if status == Status.BLOCKED else None,
         cancelled=_ending(tx, issue_id) if status == Status.CANCELLED else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.inspector import reasons, remedies
+from harnessos.inspector import inbox, reasons, remedies
 from harnessos.inspector.remedies import Remedy, harness
-from harnessos.inspector.views import span
+from harnessos.inspector.views import counted, span
 from harnessos.model.issue import Status
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _failed(facts: Facts) -> Answer:
     because = f": {last['reason']}" if last and last["reason"] else ""
     how = f" the last ended {last['outcome']}{because}" if last else ""
     row = Deciding("runs", last["id"], "outcome", last["outcome"]) if last else _column(facts, "attempts")
-    text = f"{_name(facts)} failed after {issue['attempts']} attempts;{how}"
+    text = f"{_name(facts)} failed after {counted(issue['attempts'], 'attempt')};{how}"
     return Answer(text, row, harness("issue", "retry", _name(facts)))
 
 
@@ -84,12 +84,15 @@ def _in_progress(facts: Facts) -> Answer:
         return Answer(text, _column(facts, "status"), harness("issue", "cancel", _name(facts)))
     who, age = run["agent"] or "an agent", span(facts.now - run["started_at"])
     holder = f"{_name(facts)} is held by {who} on {run['machine_id']} for {age} (run {run['id']}, epoch {run['epoch']}"
+    doing = f"turn {run['turns']}, {run['phase']}" if run["turns"] else str(run["phase"])
+    if facts.abandoned:
+        text = f"{holder}, {doing}), but its supervisor is dead (process {run['pid']}): `harness up` takes the run over"
+        return Answer(text, Deciding("runs", run["id"], "pid", run["pid"]), remedies.up(facts.project["key"]))
     if run["expires_at"] <= facts.now:
         late = span(facts.now - run["expires_at"])
         text = f"{holder}), but the lease ran out {late} ago and the next claim ends the run"
         row = Deciding("runs", run["id"], "expires_at", run["expires_at"])
         return Answer(text, row, remedies.begin(facts.project["key"]))
-    doing = f"turn {run['turns']}, {run['phase']}" if run["turns"] else str(run["phase"])
     if run["stop_request"]:
         text = f"{holder}, {doing}) and was asked to stop: {run['stop_request']}"
         row = Deciding("runs", run["id"], "stop_request", run["stop_request"])
@@ -102,7 +105,7 @@ def _in_progress(facts: Facts) -> Answer:
 _BLOCKED = {
     "approval:review": "a person must look at {commit}: a protected file changed or an approval is open",
     "approval:unverified": "no gate is declared, so a person must accept {commit} as it is",
-    "breaker:issue": "its breaker is open: {breaks} runs in a row ended in harness faults or were lost",
+    "breaker:issue": "its breaker is open: {breaks} in a row ended in harness faults or were lost",
     "budget:issue": "its own budget is used up after {wall} of work",
     "operator:gate_error": "its gates could not run three times in a row",
 }
@@ -117,13 +120,15 @@ def _blocked(facts: Facts) -> Answer:
         return _behind(facts)
     if reason in _BLOCKED:
         commit = f"the judged commit {_commit(last['commit_id'])}" if last else "the judged commit"
-        said = _BLOCKED[reason].format(commit=commit, breaks=issue["breaks"], wall=span(issue["wall_ms"]))
+        said = _BLOCKED[reason].format(
+            commit=commit, breaks=counted(issue["breaks"], "run"), wall=span(issue["wall_ms"])
+        )
         if reason == "breaker:issue" and facts.breaker:
             row = Deciding("breakers", f"issue/{issue['id']}", "reason", facts.breaker["reason"])
         if last and last["reason"]:
             said = f"{said} ({last['reason']})"
     elif kind == "merge_conflict":
-        said = f"the accepted commits it builds on do not merge; {detail} is where they meet"
+        said = inbox.MERGE_FIRST.format(other=detail)
     else:
         said = f"an operator or the harness stopped it: {detail or reason}"
     return Answer(f"{_name(facts)} is blocked ({reason}): {said}", row, remedy)
@@ -175,7 +180,7 @@ def _behind_milestone(facts: Facts, milestone: Row) -> Answer:
     which = f", first of them {first}, which is {status}" if first else ""
     text = (
         f"{_name(facts)} waits for the milestone {milestone['key']}, which is {milestone['status']} "
-        f"with {still} issues open{which}"
+        f"with {counted(still, 'issue')} open{which}"
     )
     row = Deciding("milestone_dependencies", f"{facts.issue['milestone_id']}/{milestone['id']}", "state", 0)
     if status == Status.FAILED:

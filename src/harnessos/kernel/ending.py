@@ -128,7 +128,7 @@ def _ask(tx: Transaction, issue: Row, run: Row, end: Ended) -> None:
     """Put what now needs a person into the inbox; open the issue's breaker row when it is the breaker."""
     identifier, reason = issue["identifier"], issue["blocked_reason"]
     if issue["status"] == Status.FAILED:
-        kind, question, command = "failed", f"failed after {issue['attempts']} attempts: {end.reason}", "issue retry"
+        kind, question, command = "failed", f"failed at attempt {issue['attempts']}: {end.reason}", "issue retry"
     elif issue["status"] == Status.BLOCKED and reason in _QUESTIONS:
         kind, question, command = _QUESTIONS[reason]
     else:

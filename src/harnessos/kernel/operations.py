@@ -119,10 +119,21 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
         issue["id"],
         kind=reason.partition(":")[0],
         dedup=f"blocked/{issue['id']}/{reason}",
-        question=f"{identifier}: {reason}",
+        question=f"{identifier}: {_told(reason)}",
         command=f"harness issue retry {identifier}",
     )
     return new
+
+
+def _told(reason: str) -> str:
+    """Return a reason as a sentence for whoever is woken by it."""
+    kind, _, other = reason.partition(":")
+    if kind != "merge_conflict":
+        return reason
+    return (
+        f"the accepted commit of {other} does not merge into what the work would start from; on the target branch "
+        f"`git merge refs/harness/accepted/{other}`, resolve and commit, then retry"
+    )
 
 
 def approve(

@@ -49,11 +49,51 @@ def make_project(folder: Path, python: str = sys.executable, *, pytest: bool | N
     """Make `folder` with `wordkit/` (a repository on branch main), `plan.yaml` and `agents/`; needs no network.
 
     `python` runs the agents and the gates; with `pytest` None its tests are run by pytest if this interpreter has it.
-    Refused when the folder holds something, GitMissing and GitFailed as git has it.
+    Refused when the folder holds something or cannot be written, GitMissing and GitFailed as git has it; then nothing
+    of it is left.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not empty", hint="name a folder that does not exist yet", path=str(folder))
     folder = folder.absolute()
+    there = _require_free(folder)
+    text(Path("/"), "--version")
+    try:
+        return _make(folder, python, pytest=pytest)
+    except BaseException as problem:
+        _unmake(folder, keep=there)
+        if isinstance(problem, OSError):
+            raise _unwritable(folder, problem) from problem
+        raise
+
+
+def _require_free(folder: Path) -> bool:
+    """Return whether the folder exists; Refused when it holds something, or cannot be looked at."""
+    try:
+        there = folder.exists()
+        if there and (not folder.is_dir() or any(folder.iterdir())):
+            raise Refused(f"{folder} is not empty", hint="name a folder that does not exist yet", path=str(folder))
+    except OSError as problem:
+        raise _unwritable(folder, problem) from problem
+    return there
+
+
+def _unwritable(folder: Path, problem: OSError) -> Refused:
+    where = problem.filename or folder
+    return Refused(
+        f"{where} cannot be written: {problem.strerror}",
+        hint="name a folder where you may write: `harness quickstart FOLDER`",
+        path=str(folder),
+    )
+
+
+def _unmake(folder: Path, *, keep: bool) -> None:
+    """Take away what was made before something failed; the folder itself stays where it was there before."""
+    for entry in list(folder.iterdir()) if keep else [folder]:
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _make(folder: Path, python: str, *, pytest: bool | None) -> Quickstart:
     repository, agents = folder / "wordkit", folder / "agents"
     found = find_spec("pytest") is not None if pytest is None else pytest
     words = commands(python, agents, pytest=found)

@@ -212,7 +212,7 @@ def spoken(path: Path) -> Iterator[None]:
     except apsw.CorruptError as problem:
         raise errors.StoreCorrupt(
             f"{path} is damaged; it was not changed",
-            hint=f"copy it aside, then `harness db restore BACKUP --store sqlite:///{path}`",
+            hint=f"copy it aside, then `harness db restore BACKUP --replace --store sqlite:///{path}`",
         ) from problem
     except apsw.IOError as problem:
         raise errors.StoreUnavailable(f"reading or writing {path} failed: {problem}") from problem

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harnessos.app import listing, operating
 from harnessos.cli.output import instant
+from harnessos.inspector import inbox
 from harnessos.kernel import attention
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
+    from harnessos.store.transaction import Transaction
 
 
 def list_all(call: Call) -> None:
     """List what waits for a person."""
     args = call.args
-    page = call.harness.read(listing.attention, call.harness.key(args.project), args.limit, args.cursor)
+    page = call.harness.read(_page, call.harness.key(args.project), args.limit, args.cursor)
     rows = [(item["id"], instant(item["created_at"]), item["question"], item["command"]) for item in page["items"]]
     call.out.table(page, ("ENTRY", "SINCE", "QUESTION", "ANSWER WITH"), rows, "nothing waits for a person")
     if page["cursor"] and not call.out.json:
         call.out.note(f"more: --cursor {page['cursor']}")
+
+
+def _page(tx: Transaction, key: str, most: int, cursor: str) -> dict[str, Any]:
+    """Return a page of the inbox with every question in full. Any: a JSON document."""
+    page = listing.attention(tx, key, most, cursor)
+    return {**page, "items": [{**item, "question": inbox.question(tx, item)} for item in page["items"]]}
 
 
 def resolve(call: Call) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos.app import operating, upkeep
+from harnessos.inspector.views import counted
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -27,7 +28,7 @@ def backup(call: Call) -> None:
     """Copy the ledger."""
     target = Path(call.args.file).absolute()
     upkeep.backup(call.harness, target)
-    call.out.show({"file": str(target)}, f"copied to {target}; `harness db restore {target}` brings it back")
+    call.out.show({"file": str(target)}, f"copied to {target}; `harness db restore {target} --replace` brings it back")
 
 
 def restore(call: Call) -> None:
@@ -48,7 +49,7 @@ def export(call: Call) -> None:
         return
     target = Path(call.args.file).absolute()
     rows = upkeep.export(call.harness, target)
-    call.out.show({"file": str(target), "rows": rows}, f"wrote {rows} rows to {target}")
+    call.out.show({"file": str(target), "rows": rows}, f"wrote {counted(rows, 'row')} to {target}")
 
 
 def load(call: Call) -> None:
@@ -58,7 +59,7 @@ def load(call: Call) -> None:
     rows, created = upkeep.load(call.harness, Path(call.args.file))
     if created:
         call.out.note(f"created the ledger {url}")
-    call.out.show({"store": url, "rows": rows}, f"read {rows} rows into {url}")
+    call.out.show({"store": url, "rows": rows}, f"read {counted(rows, 'row')} into {url}")
 
 
 def upgrade(call: Call) -> None:

@@ -26,7 +26,7 @@ def init(call: Call) -> None:
         return
     done = registering.register(here, found, args.key, args.name, force=args.force)
     here.close()
-    workflow = registering.write_workflow(found.root) if args.workflow else None
+    workflow = registering.write_workflow(found) if args.workflow else None
     password = here.settings.store_url != without_password(here.settings.store_url)
     _notes(call.out, done, workflow, wanted=args.workflow, password=password)
     project, place = done.project, done.registration

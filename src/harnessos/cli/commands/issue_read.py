@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harnessos.cli.output import instant
 from harnessos.inspector import issue_view, listing, views
 from harnessos.inspector.listing import Filter
+from harnessos.inspector.views import counted
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -46,7 +47,7 @@ def _lines(seen: IssueView) -> list[str]:
     lines += [f"  approval    {row['name']}: {row['state']}" for row in seen.approvals]
     lines += [f"  question    {row['question']}\n              {row['command']}" for row in seen.attention]
     lines += [
-        f"  attempt {run.attempt}   {run.id}  {run.agent}, {run.turns} turns, {run.outcome or run.phase}"
+        f"  attempt {run.attempt}   {run.id}  {run.agent}, {counted(run.turns, 'turn')}, {run.outcome or run.phase}"
         for run in reversed(seen.runs)
     ]
     lines += [

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harnessos.app import planning
+from harnessos.inspector.views import counted
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -17,9 +18,8 @@ def check(call: Call) -> None:
 
     plan = read_plan(Path(call.args.file), call.out.progress("reading"))
     document = {"valid": True, "milestones": len(plan.milestones), "issues": len(plan.issues)}
-    call.out.show(
-        document, f"{call.args.file} is right: {len(plan.issues)} issues in {len(plan.milestones)} milestones"
-    )
+    size = f"{counted(len(plan.issues), 'issue')} in {counted(len(plan.milestones), 'milestone')}"
+    call.out.show(document, f"{call.args.file} is right: {size}")
 
 
 def apply(call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,10 +61,15 @@ def _show(call: Call, tried: Tried) -> None:
                 "where to look next:",
                 f"  cd {tried.made.repository}",
                 "  git log --graph --oneline --glob=refs/harness/accepted      the accepted commits and what they build on",
-                f"  harness issue show {tried.rows[1]['identifier']}          one that was sent back once",
-                f"  harness audit {tried.rows[1]['identifier']} --verify      its history, hash-chained",
+                f"  {_program()} issue show {tried.rows[1]['identifier']}          one that was sent back once",
+                f"  {_program()} audit {tried.rows[1]['identifier']} --verify      its history, hash-chained",
                 f"  ls {tried.home}/runs      prompts, logs, evidence and manifest of every run",
-                "then in a repository of your own: harness init --key KEY --workflow",
+                "then in a repository of your own: docs/tutorial.md goes from `harness init` to a merged result",
             )
         )
     )
+
+
+def _program() -> str:
+    """Return how the program can be called from anywhere: after `make quickstart` it is on nobody's PATH."""
+    return "harness" if shutil.which("harness") else str(Path(sys.argv[0]).absolute())

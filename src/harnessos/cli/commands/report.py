@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.inspector import report, views
-from harnessos.inspector.views import span
+from harnessos.inspector.views import counted, span
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -50,7 +50,7 @@ def _text(seen: Report) -> str:
     spend = seen.spend
     money = f", {spend.usd / 1_000_000:.2f} USD" if spend.usd else ""
     unmetered = f", {spend.unmetered} unmetered" if spend.unmetered else ""
-    lines.append(f"spent: {spend.runs} runs, {span(spend.wall_ms)} of work{money}{unmetered}")
+    lines.append(f"spent: {counted(spend.runs, 'run')}, {span(spend.wall_ms)} of work{money}{unmetered}")
     if seen.cursor:
         lines.append(f"more: --cursor {seen.cursor}")
     return "\n".join(lines)

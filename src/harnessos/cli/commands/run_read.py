@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harnessos import errors
 from harnessos.cli.output import clean, instant
 from harnessos.inspector import run_view, views
-from harnessos.inspector.views import span
+from harnessos.inspector.views import counted, span
 from harnessos.store import named
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def _lines(seen: RunView) -> list[str]:
     run = seen.run
     state = f"{run['outcome']}: {run['reason']}" if run["outcome"] else run["phase"]
     lines = [f"{run['id']}  attempt {run['attempt']} at {run['identifier']}  {state}"]
-    lines.append(f"  by          {run['agent']} on {run['machine_id']}, {run['turns']} turns, epoch {run['epoch']}")
+    lines.append(
+        f"  by          {run['agent']} on {run['machine_id']}, {counted(run['turns'], 'turn')}, epoch {run['epoch']}"
+    )
     lines.append(f"  from        {instant(run['started_at'])} to {instant(run['ended_at'])}")
     names = ("worktree", "branch", "base_commit", "commit_id", "verdict", "salvage_ref", "stop_request")
     lines += [f"  {name.ljust(12)}{run[name]}" for name in names if run[name] is not None]

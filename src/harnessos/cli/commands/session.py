@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos.app import sessions
 from harnessos.app.sessions import Wish
-from harnessos.cli.output import dumps, instant
-from harnessos.errors import NothingReady
+from harnessos.cli.output import instant
+from harnessos.errors import LeaseLost, NothingReady
+from harnessos.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -56,15 +57,34 @@ def show(call: Call) -> None:
 
 def _close(call: Call) -> dict[str, Any]:
     args = call.args
-    return sessions.close(
-        call.harness,
-        call.harness.token(args.session),
-        args.outcome,
-        commit=args.commit,
-        reason=args.reason,
-        task_fault=args.task_fault,
-        cwd=Path.cwd(),
-    )
+    token = call.harness.token(args.session)
+    try:
+        return sessions.close(
+            call.harness,
+            token,
+            args.outcome,
+            commit=args.commit,
+            reason=args.reason,
+            task_fault=args.task_fault,
+            cwd=Path.cwd(),
+        )
+    except LeaseLost as problem:
+        _refuse_second(call, token, problem)
+        raise
+
+
+def _refuse_second(call: Call, token: str, problem: LeaseLost) -> None:
+    """Raise what there is to say of a session that was closed before, and was not taken away."""
+    run = call.harness.run_of(token)
+    if run["live"] or run["outcome"] in (None, Outcome.LOST):
+        return
+    how = f"with the verdict {run['verdict']}" if run["verdict"] else f"as {run['outcome']}"
+    raise LeaseLost(
+        f"this session is closed already, {how}; nothing was written",
+        hint="there is nothing left to do in it: `harness session begin` takes the next issue",
+        **problem.facts,
+        verdict=run["verdict"],
+    ) from problem
 
 
 def _wish(args: Any) -> Wish:
@@ -86,15 +106,12 @@ def _began(call: Call, document: dict[str, Any]) -> int:
     if session is None:
         call.out.show(document, f"nothing to do: {document['reason']}")
         return NothingReady.exit_code if call.args.fail_if_empty else 0
-    issue = document["issue"]
-    lines = [
-        f"{issue['identifier']}: {issue['task']}",
-        f"token     {session['token']}",
-        f"lease     until {instant(session['expires_at'])}; every call renews it",
-        *([f"worktree  {document['worktree']}"] if document["worktree"] else []),
-        f"briefing  {dumps(document['briefing'])}",
-    ]
-    call.out.show(document, "\n".join(lines))
+    if call.out.json:
+        call.out.show(document, "")
+        return 0
+    from harnessos.cli import briefed
+
+    call.out.show(document, briefed.text(document))
     return 0
 
 

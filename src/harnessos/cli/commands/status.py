@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harnessos.app import holders
 from harnessos.inspector import status, views
-from harnessos.inspector.views import span
+from harnessos.inspector.views import counted, span
 
 if TYPE_CHECKING:
     from harnessos.cli.call import Call
@@ -18,17 +19,22 @@ def show(call: Call) -> None:
     """Show how a project stands."""
     project = call.harness.project(call.args.project)
     after = views.number_cursor(call.args.cursor)
-    seen = call.harness.read(status.query, project, after, call.args.limit)
+    seen = call.harness.read(status.query, project, after, call.args.limit, holders.dead(call.harness))
     call.out.show(views.document(seen), _text(seen))
 
 
 def _text(seen: StatusView) -> str:
-    counted = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in seen.issues.items() if n and name != "total")
-    lines = [f"{seen.project}: {counted or 'no issues'}"]
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in seen.issues.items() if n and name != "total")
+    lines = [f"{seen.project}: {counts or 'no issues'}"]
     lines += [
         f"  {run.identifier}  {run.agent or 'agent'}, {run.phase}, turn {run.turn}, for {span(run.age_ms)}, "
         f"last progress {span(run.progress_ms)} ago"
         + (f", LEASE RAN OUT {span(-run.lease_ms)} ago" if run.lease_ms <= 0 else "")
+        + (
+            f"; ITS SUPERVISOR IS DEAD: `harness up --project {seen.project}` recovers it"
+            if run.supervisor_dead
+            else ""
+        )
         for run in seen.runs
     ]
     if seen.more_runs:
@@ -36,13 +42,14 @@ def _text(seen: StatusView) -> str:
     lines += [f"held: {hold.reason}" for hold in seen.holds]
     lines += [f"paused: campaign {name}" for name in seen.paused]
     if seen.attention:
-        lines.append(f"{seen.attention} things wait for a person: `harness attention list`")
+        waiting = counted(seen.attention, "thing waits", "things wait")
+        lines.append(f"{waiting} for a person: `harness attention list`")
     lines += [_milestone(line) for line in seen.milestones]
     if seen.milestones_cursor:
         lines.append(f"  more milestones: --cursor {seen.milestones_cursor}")
     lines += [f"later: {timer.identifier} in {span(timer.at - seen.at)}" for timer in seen.timers]
     if seen.unsettled:
-        lines.append(f"{seen.unsettled} fan-outs are being worked off")
+        lines.append(f"{counted(seen.unsettled, 'fan-out is', 'fan-outs are')} being worked off")
     lines.append("today: " + ", ".join(_budget(budget) for budget in seen.budgets))
     return "\n".join(lines)
 

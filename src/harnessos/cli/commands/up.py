@@ -88,12 +88,14 @@ def _summary(call: Call, ending: Ending) -> None:
 
 
 def _dry_run(call: Call, wanted: Serve, options: Options) -> int:
-    choices = supervising.dry_run(call.harness, wanted, options, teller(json=False) if not call.out.json else _quiet)
+    told: list[Mapping[str, object]] = []
+    choices = supervising.dry_run(call.harness, wanted, options, told.append if call.out.json else teller(json=False))
     document = {
+        "warnings": told,
         "projects": {
             key: [{"identifier": c.identifier, "start": c.start, "reason": c.reason} for c in found]
             for key, found in choices.items()
-        }
+        },
     }
     rows = [
         [key, c.identifier, "start" if c.start else "wait", c.reason, c.task]
@@ -102,10 +104,6 @@ def _dry_run(call: Call, wanted: Serve, options: Options) -> int:
     ]
     call.out.table(document, ("project", "issue", "would", "reason", "task"), rows, "nothing is ready")
     return 0
-
-
-def _quiet(event: Mapping[str, object]) -> None:
-    del event
 
 
 def duration(text: str) -> int:
