@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from harnessos import errors
@@ -44,8 +43,6 @@ GATE = Gate(name="g", kind=GateKind.COMMAND, shell="true")
 COMMIT = "c0ffee"
 HOUR = 3_600_000
 
-_tokens = count(1)
-
 
 def found(store: Store, key: str = "RACE", issues: int = 0, **fields: Any) -> Row:
     """Make a project without limits and with so many independent issues. Any: fields of each PlannedIssue."""
@@ -59,7 +56,7 @@ def found(store: Store, key: str = "RACE", issues: int = 0, **fields: Any) -> Ro
 
 def add(store: Store, project: Row, issues: int, **fields: Any) -> list[str]:
     """Plan so many independent issues into a milestone of their own. Any: fields of each PlannedIssue."""
-    name = f"m{next(_tokens)}-{os.getpid()}"
+    name = f"m-{os.urandom(8).hex()}"
     planned = [
         PlannedIssue(f"{name} {number}", "", 2, "M", f"k{number}", 0)._replace(**fields) for number in range(issues)
     ]
@@ -70,7 +67,7 @@ def add(store: Store, project: Row, issues: int, **fields: Any) -> list[str]:
 def request(project_id: str, **fields: Any) -> ClaimRequest:
     """Return a claim of this process under a token nobody else has. Any: fields of ClaimRequest."""
     here = this_process()
-    token = hashlib.sha256(f"{here.machine_id}/{here.pid}/{next(_tokens)}".encode()).hexdigest()
+    token = hashlib.sha256(os.urandom(16)).hexdigest()
     return ClaimRequest(project_id, here, token, f"worker-{here.pid}", **fields)
 
 
