@@ -119,6 +119,16 @@ def read_bounded(path: Path, limit: int) -> bytes:
         os.close(handle)
 
 
+def remove_any(path: Path) -> None:
+    """Take away what lies under a name, whatever it is: a file, a link (not what it points to), a pipe, a folder."""
+    if path.is_dir() and not path.is_symlink():
+        import shutil
+
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sha256_file(path: Path) -> tuple[str, int]:
     """Return the SHA-256 (64 hexadecimal characters) and the number of bytes that went into it."""
     from hashlib import sha256

@@ -58,10 +58,15 @@ class Bench(NamedTuple):
         runner = workflow.harness.runner
         assert runner is not None
         assert runner.shell is not None
-        files = command.files_of(self.home / "evidence", 1)
-        files.prompt.parent.mkdir(exist_ok=True)
+        folder = self.home / "run"
+        files = command.files_of(folder, 1)
+        command.clear(folder, files)
         files.prompt.write_text("Write done.txt and commit it.\n", encoding="utf-8")
-        given = {"HOME": str(self.home), "WORKTREE": str(self.tree.path), "EVIDENCE_DIR": str(files.prompt.parent)}
+        given = {
+            "HOME": str(self.home),
+            "WORKTREE": str(self.tree.path),
+            "EVIDENCE_DIR": str(command.evidence_of(folder)),
+        }
         declared = {**workflow.harness.env, "STUB_SAYS": says}
         env = command.environment(supervisor, declared, given)
         line = runner.shell + words

@@ -240,7 +240,7 @@ def test_cancelling_a_running_issue_stops_its_agent_and_removes_everything(site:
     site.workflow(f"echo begun > begun.txt; {SETSID} sleep 60")
 
     def cancel(_: Supervisor, event: dict[str, Any]) -> None:
-        eventually((site.home / "runs" / event["run"] / "pid").exists, what="the agent at work")
+        eventually((site.evidence_folder(event["run"]) / "pid").exists, what="the agent at work")
         site.ledger.write(operations.cancel, one, "not wanted", BY_PERSON)
 
     assert site.up(during=when("run.launched", cancel)).code == 0
@@ -258,7 +258,7 @@ def test_a_run_that_a_person_stops_is_released_and_not_started_again_at_once(sit
     site.workflow(f"{SETSID} sleep 60")
 
     def stop(_: Supervisor, event: dict[str, Any]) -> None:
-        eventually((site.home / "runs" / event["run"] / "pid").exists, what="the agent at work")
+        eventually((site.evidence_folder(event["run"]) / "pid").exists, what="the agent at work")
         assert site.call("run", "stop", event["run"], "--reason", "enough").code == 0
 
     assert site.up(BRIEFLY, during=when("run.launched", stop)).code == 75
@@ -279,7 +279,7 @@ def test_a_run_that_lost_its_lease_is_killed_and_writes_nothing(site: Site, phas
     )
 
     def steal(_: Supervisor, event: dict[str, Any]) -> None:
-        mark = site.home / ("gate" if phase == "run.verifying" else f"runs/{event['run']}/pid")
+        mark = site.home / ("gate" if phase == "run.verifying" else f"runs/{event['run']}/evidence/pid")
         eventually(lambda: mark.exists() and mark.read_text(), what="the run at work")
         site.ledger.write(expire, event["run"])
 

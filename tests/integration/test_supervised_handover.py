@@ -67,7 +67,7 @@ def test_sigterm_takes_no_close_back_that_was_acknowledged(site: Site) -> None:
     with site.start() as up:
         run = up.saw("run.launched")[0]["run"]
         up.saw("run.asked")
-        eventually((site.home / "runs" / run / "told").exists, what="the acknowledgement")
+        eventually((site.evidence_folder(run) / "told").exists, what="the acknowledgement")
         up.process.send_signal(signal.SIGTERM)
         up.end()
     assert (site.issue(one)["status"], site.run(one)["outcome"]) == ("done", "success")
@@ -158,3 +158,35 @@ def test_a_commit_is_judged_as_what_its_name_says(site: Site) -> None:
     )
     assert site.up(ONCE).code == 0
     assert site.git("--no-replace-objects", "show", f"{site.accepted()[one]}:result") == "good"
+
+
+def test_what_an_agent_puts_under_the_harness_s_names_neither_holds_it_up_nor_leads_it_away(site: Site) -> None:
+    """A pipe where a log is opened, a link where the prompt is written, folders where files belong."""
+    (one,) = site.plan(issue("play tricks"))
+    victim = site.folder / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    site.workflow(
+        "cd $HARNESS_WORKTREE; if [ $HARNESS_TURN = 2 ]; then echo 2 > two; exit; fi; touch one; own=$HARNESS_EVIDENCE_DIR/..; "
+        f"mkfifo $own/turn-2.out.log; ln -s {victim} $own/prompt-2.md; mkdir -p $own/turn-2.exit.json/deep; "
+        "rm $own/manifest.json; mkdir $own/manifest.json; rm -r $HARNESS_EVIDENCE_DIR; ln -s / $HARNESS_EVIDENCE_DIR",
+        gates=[{"name": "two", "kind": "file", "path": "two"}],
+    )
+    assert site.up(BRIEFLY).code == 0
+    run = site.run(one)
+    assert (run["outcome"], run["turns"]) == ("success", 2)
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert site.manifest(run)["cleanup"] == "removed"
+    assert site.worktrees() == []
+
+
+def test_a_log_of_a_gate_that_is_no_file_is_an_error_of_the_gate_and_not_of_the_harness(site: Site) -> None:
+    (one,) = site.plan(issue("play tricks", budget={"attempts": 1}))
+    gate = {"name": "ok", "kind": "command", "argv": ["true"]}
+    site.workflow(
+        f"{WORK}; mkdir -p $HARNESS_EVIDENCE_DIR/../gates/1; mkfifo $HARNESS_EVIDENCE_DIR/../gates/1/ok.log; "
+        "chmod 500 $HARNESS_EVIDENCE_DIR/../gates/1",
+        gates=[gate],
+    )
+    up = site.up(ONCE)
+    assert up.named("up.bug") == []
+    assert site.run(one)["outcome"] in ("success", "harness_fault")

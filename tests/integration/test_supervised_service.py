@@ -235,7 +235,7 @@ def test_sigterm_asks_the_agents_hands_their_issues_back_and_ends_with_75(site: 
     site.workflow(f"{ASKED} while true; do sleep 0.05 || :; done")
     with site.start() as up:
         run = up.saw("run.launched")[0]["run"]
-        eventually((site.home / "runs" / run / "up").exists, what="the agent at work")
+        eventually((site.evidence_folder(run) / "up").exists, what="the agent at work")
         up.process.send_signal(signal.SIGTERM)
         assert up.end() == 75
         assert up.events()[-1]["event"] == "up.ended"
@@ -253,7 +253,7 @@ def test_a_second_sigterm_cuts(site: Site) -> None:
     site.workflow("trap '' TERM; touch $HARNESS_EVIDENCE_DIR/up; while true; do sleep 0.05; done")
     with site.start() as up:
         run = up.saw("run.launched")[0]["run"]
-        eventually((site.home / "runs" / run / "up").exists, what="the agent at work")
+        eventually((site.evidence_folder(run) / "up").exists, what="the agent at work")
         up.process.send_signal(signal.SIGTERM)
         up.saw("up.stopping")
         up.process.send_signal(signal.SIGTERM)

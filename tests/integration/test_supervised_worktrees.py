@@ -320,7 +320,7 @@ def test_file_names_that_are_no_text_end_a_run_like_any_other(site: Site) -> Non
     assert (run["live"], run["outcome"], run["reason"]) == (0, "agent_fault", "the agent ended with exit code 1")
     rows = site.ledger.read(lambda tx: tx.all("checkpoint_of_issue", issue=run["issue_id"], most=10))
     assert "x\\\\udcffy: uncommitted" in rows[0]["body_json"]
-    assert "x\udcffy" in [file["path"] for file in site.manifest(run)["artifacts"]]
+    assert "evidence/x\udcffy" in [file["path"] for file in site.manifest(run)["artifacts"]]
     assert site.worktrees() == []
 
 
@@ -349,8 +349,8 @@ def test_a_manifest_reads_and_lists_no_more_than_it_may(site: Site, monkeypatch:
     site.up(BRIEFLY)
     found = site.manifest(site.run(one))["artifacts"]
     assert len(found) == 20
-    assert next(file for file in found if file["path"] == "a-large") == {
-        "path": "a-large",
+    assert next(file for file in found if file["path"] == "evidence/a-large") == {
+        "path": "evidence/a-large",
         "sha256": None,
         "size": 200_000,
     }
@@ -391,9 +391,9 @@ def test_what_a_removal_that_was_cut_short_left_is_deleted_and_one_bad_run_keeps
         path.mkdir(parents=True)
         (path / "left.txt").touch()
     bad = min(half_gone[:2])
-    unwritable = site.home / "runs" / bad.stem / "manifest.json"
-    unwritable.unlink()
-    unwritable.mkdir()
+    unwritable = site.home / "runs" / bad.stem
+    shutil.rmtree(unwritable)
+    unwritable.touch()
     up = site.up()
     assert up.code == 0
     assert str(unwritable) in up.named("up.cannot_clean_up")[0]["reason"]

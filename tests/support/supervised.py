@@ -208,8 +208,15 @@ class Site:
         return [(row["status"], row["blocked_reason"]) for row in map(self.issue, identifiers)]
 
     def kept(self, run: Row, name: str) -> str:
-        """Return the text of a file in a run's folder."""
-        return (self.home / "runs" / str(run["id"]) / name).read_text(encoding="utf-8")
+        """Return the text of a file in a run's folder, or in its agent's part of it."""
+        folder = self.home / "runs" / str(run["id"])
+        return next(
+            path for path in (self.evidence_folder(run["id"]) / name, folder / name) if path.exists()
+        ).read_text(encoding="utf-8")
+
+    def evidence_folder(self, run_id: str) -> Path:
+        """Return the folder that the agent of a run is told to leave files in."""
+        return self.home / "runs" / run_id / "evidence"
 
     def manifest(self, run: Row) -> dict[str, Any]:
         """Return a run's manifest."""

@@ -17,7 +17,9 @@ NOW = 1_800_000_000_000
 @pytest.fixture
 def files(tmp_path: Path) -> command.TurnFiles:
     """The files of a first turn."""
-    return command.files_of(tmp_path, 1)
+    made = command.files_of(tmp_path, 1)
+    command.clear(tmp_path, made)
+    return made
 
 
 def reset_of(files: command.TurnFiles, reset_at: object, run: str = "run-1") -> int:

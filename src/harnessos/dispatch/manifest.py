@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harnessos.files import atomic_write, private_folder, sha256_file
+from harnessos.files import atomic_write, private_folder, remove_any, sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,8 @@ def write(ground: Ground, place: Place, run_id: str, cleanup: str) -> Path:
         "salvage_ref": run["salvage_ref"],
         "cleanup": cleanup,
     }
+    if (folder / NAME).is_symlink() or not (folder / NAME).is_file():
+        remove_any(folder / NAME)
     atomic_write(folder / NAME, json.dumps(document, indent=2).encode(), 0o600)
     return folder / NAME
 

@@ -116,6 +116,7 @@ class Agent:
 
     def _prompt(self, run: Row, issue: Row, turn: int, rejection: str | None) -> command.TurnFiles:
         files = command.files_of(self._folder, turn)
+        command.clear(self._folder, files)
         gates = self._ground.store.read(_gates, self._place, issue)
         known = self._ground.store.read(prompting.background_of, issue, run["id"], gates)
         text = prompting.render(self._workflow, self._place, run, issue, known, turn, rejection)
@@ -157,7 +158,7 @@ class Agent:
                 "TURN": run["turns"] + 1,
                 "WORKTREE": str(folder),
                 "PROMPT_FILE": str(files.prompt),
-                "EVIDENCE_DIR": str(self._folder),
+                "EVIDENCE_DIR": str(command.evidence_of(self._folder)),
                 "SESSION_TOKEN": self._token,
                 "PORT_BASE": FIRST_PORT + PORTS_EACH * (self._slot or 0),
                 "HOME": str(self._ground.home),

@@ -13,6 +13,7 @@ from harnessos.processes.adoption import is_alone, prctl
 from harnessos.processes.environment import RUN_MARKER
 from harnessos.processes.handle import open_handle, rest, wait_handle
 from harnessos.processes.identity import boot_id, machine_id
+from harnessos.processes.logs import open_log
 from harnessos.processes.start import collect, start
 from harnessos.processes.table import LINUX, row_of
 from harnessos.processes.tree import kill_run, remember_group, remember_spawned
@@ -89,14 +90,14 @@ def spawn(
     """
     handles: list[int] = []
 
-    def opened(path: Path | str, flags: int) -> int:
-        handles.append(os.open(path, flags, 0o600))
-        return handles[-1]
+    def opened(handle: int) -> int:
+        handles.append(handle)
+        return handle
 
     try:
-        source = opened(stdin or os.devnull, os.O_RDONLY)
-        target = opened(stdout, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        errors = target if stderr == stdout else opened(stderr, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        source = opened(os.open(stdin or os.devnull, os.O_RDONLY | os.O_NONBLOCK))
+        target = opened(open_log(stdout))
+        errors = target if stderr == stdout else opened(open_log(stderr))
         prepare = _dying_with_parent()
         environment = {**env, RUN_MARKER: run_id}
 

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from harnessos.processes.environment import CALL_MARKER, RUN_MARKER
 from harnessos.processes.handle import open_handle
 from harnessos.processes.identity import identity_of
+from harnessos.processes.logs import open_log
 from harnessos.processes.start import collect, start
 from harnessos.processes.tree import kill_marked
 
@@ -79,7 +80,7 @@ def run(
         environment[RUN_MARKER] = run_id
     begun = time.monotonic()
     source = _source(stdin)
-    record = log.open("ab", buffering=0) if log else None
+    record = os.fdopen(open_log(log), "ab", buffering=0) if log else None
     try:
         process = start(
             argv,

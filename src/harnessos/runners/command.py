@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
-from harnessos.files import atomic_write, read_bounded
+from harnessos.files import atomic_write, private_folder, read_bounded, remove_any
 from harnessos.model.amounts import LARGEST
 from harnessos.model.budget import DOLLAR, UNREPORTED, Spent
 from harnessos.model.outcome import PROVIDER_DOWN_MS, Ended, Outcome
@@ -40,7 +39,7 @@ STALL_S = 30 * 60
 
 
 class TurnFiles(NamedTuple):
-    """Where one turn's prompt, output and end are kept, in the run's evidence folder."""
+    """Where one turn's prompt, output and end are kept, in the run's folder."""
 
     prompt: Path
     stdout: Path
@@ -56,8 +55,23 @@ def files_of(folder: Path, turn: int) -> TurnFiles:
         folder / f"turn-{turn}.out.log",
         folder / f"turn-{turn}.err.log",
         folder / f"turn-{turn}.exit.json",
-        folder / "outcome.json",
+        evidence_of(folder) / "outcome.json",
     )
+
+
+def evidence_of(folder: Path) -> Path:
+    """Return the part of a run's folder that is its agent's: HARNESS_EVIDENCE_DIR. The rest is the harness's own."""
+    return folder / "evidence"
+
+
+def clear(folder: Path, files: TurnFiles) -> None:
+    """Make room for a turn: whatever lies under the names of its files goes, and the agent's folder is there."""
+    evidence = evidence_of(folder)
+    if evidence.is_symlink() or not evidence.is_dir():
+        remove_any(evidence)
+    private_folder(evidence)
+    for path in files:
+        remove_any(path)
 
 
 def environment(
@@ -75,19 +89,10 @@ def start(
     command: tuple[str, ...] | str, *, cwd: Path, env: Mapping[str, str], run_id: str, files: TurnFiles
 ) -> processes.Child:
     """Start a turn. RunnerProblem when the command is not there or not executable, or the folder is gone."""
-    _forget(files.outcome)
     argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
     return processes.spawn(
         argv, cwd=cwd, env=env, run_id=run_id, stdin=files.prompt, stdout=files.stdout, stderr=files.stderr
     )
-
-
-def _forget(path: Path) -> None:
-    """Take away what an earlier turn left under the name, whatever it made of it."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 class Report(NamedTuple):
