@@ -12,7 +12,7 @@ import pytest
 
 from harnessos.app.harness import fingerprint
 from tests.support.repositories import commit_files, user_git
-from tests.support.supervised import Called, Site, Started, issue, site
+from tests.support.supervised import UNTIL_IDLE, Called, Site, Started, issue, site
 from tests.support.waiting import eventually
 
 __all__ = ["site"]
@@ -216,16 +216,22 @@ def test_one_verifies_at_a_time_and_the_other_waits_for_its_verdict(work: Site) 
     assert len(work.evidence(work.run("WORK-1"))) == 1
 
 
-def test_a_dead_verifier_is_replaced_under_the_same_epoch(work: Site) -> None:
+@pytest.mark.parametrize("by", ["show", "tick"])
+def test_a_dead_verifier_is_replaced_under_the_same_epoch(work: Site, by: str) -> None:
+    """By whoever looks next: the agent itself, or a supervisor's tick when the agent has gone."""
     at_work = slow_gate(work)
     begun = begin(work, "--worktree")
     commit_files(Path(begun["worktree"]), {"good.txt": "yes"})
     with closing(work, begun) as first:
         eventually(at_work.exists, within=30, what="the gate")
         first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
     at_work.with_name("gate-begun.go").touch()
-    waited = work.json("session", "show", "--wait", "--session", begun["session"]["token"])
-    assert waited["session"]["verdict"] == "verified"
+    if by == "show":
+        waited = work.json("session", "show", "--wait", "--session", begun["session"]["token"])
+        assert waited["session"]["verdict"] == "verified"
+    else:
+        work.up(UNTIL_IDLE._replace(until_idle=False, once=True))
     run = work.run("WORK-1")
     assert (run["epoch"], run["outcome"]) == (1, "success")
 

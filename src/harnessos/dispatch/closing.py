@@ -5,6 +5,7 @@ In a supervised run the same calls only record what the agent asks for; the supe
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -154,6 +155,15 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
     if not after["live"]:
         leaving.leave(ground, place, after)
     return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
+
+
+def verify_again(ground: Ground, place: Place, run: Row) -> None:
+    """Verify a session whose verifier died, as its next `close` or `show` would. Its agent may be waiting for nobody.
+
+    What prevents it is left to those, and to the end of the lease.
+    """
+    with suppress(errors.HarnessError):
+        _verify(ground, place, runs.lease_of(run), run, run["commit_id"], runs.cause_of(run, "session.close"))
 
 
 def _run(tx: Transaction, run_id: str) -> Row:

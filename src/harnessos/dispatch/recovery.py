@@ -15,6 +15,7 @@ from harnessos.dispatch import checkouts, settlement, working
 from harnessos.dispatch.attempt import Attempt
 from harnessos.dispatch.leaving import end, leave
 from harnessos.dispatch.sessions import hashed
+from harnessos.dispatch.verification import verifier_is_dead
 from harnessos.files import safe_name
 from harnessos.kernel import intents, runs
 from harnessos.kernel.claims import Claimed
@@ -47,6 +48,16 @@ def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
     """
     held, now = ground.store.read(_held, ground.process.machine_id)
     return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.process) or _dead(run, now))]
+
+
+def unverified(ground: Ground, mine: Container[str]) -> list[Row]:
+    """Return this machine's sessions whose verifier died over them; what `mine` names is being verified again."""
+    rows = ground.store.read(_verifying, ground.process.machine_id)
+    return [run for run in rows if run["id"] not in mine and verifier_is_dead(run["verifier"])]
+
+
+def _verifying(tx: Transaction, machine_id: str) -> list[Row]:
+    return tx.all("run_verifying", machine_id=machine_id)
 
 
 def _held(tx: Transaction, machine_id: str) -> tuple[list[Row], int]:

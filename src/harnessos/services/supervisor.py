@@ -7,10 +7,11 @@ and the instants of rows are compared with the ledger's clock only: a wall clock
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
-from harnessos.dispatch import recovery, working
+from harnessos.dispatch import closing, recovery, working
 from harnessos.dispatch.attempt import Attempt
 from harnessos.dispatch.sessions import hashed
 from harnessos.dispatch.watching import Control
@@ -123,6 +124,7 @@ class Supervisor:
         self._look_at = now + min(served.poll_s for served in self._served)
         processes.reap_orphans()
         self._recover(now, bridge)
+        self._verify_again(now, bridge)
         for served in self._served:
             self._serve(served, now, bridge)
         self._offered = True
@@ -159,6 +161,15 @@ class Supervisor:
             if work is not None:
                 self._resumed.add(run["id"])
                 self._runs[run["id"]] = bridge.start(self._leases.holding(work))
+
+    def _verify_again(self, now: float, bridge: Bridge) -> None:
+        """Take the place of verifiers that died over sessions of the served projects."""
+        for run in recovery.unverified(self._ground, self._runs):
+            served = next((one for one in self._served if one.project["id"] == run["project_id"]), None)
+            if served is None or self._taken.get(run["id"], 0) > now:
+                continue
+            self._taken[run["id"]] = now + RECOVER_S
+            self._runs[run["id"]] = bridge.start(partial(closing.verify_again, self._ground, served.place, run))
 
     def _sweep(self, now: float) -> None:
         """Now and then, after recovery: clean up after runs that are over."""

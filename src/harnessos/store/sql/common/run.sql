@@ -132,6 +132,10 @@ UPDATE runs SET salvage_ref = :ref WHERE id = :run AND salvage_ref IS NULL;
 -- Live supervised runs of this machine (to find what a dead predecessor left).
 SELECT * FROM runs WHERE live = 1 AND supervised = 1 AND machine_id = :machine_id ORDER BY id;
 
+-- name: run_verifying
+-- Sessions of this machine that are being verified (to find those whose verifier has died).
+SELECT * FROM runs WHERE live = 1 AND supervised = 0 AND phase = 'verifying' AND machine_id = :machine_id ORDER BY id;
+
 -- name: run_live
 -- Live runs of a project.
 SELECT r.*, i.identifier, i.task FROM runs r JOIN issues i ON i.id = r.issue_id
