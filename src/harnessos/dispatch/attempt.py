@@ -1,7 +1,7 @@
 """A supervised run from claim to verdict: worktree, turns, verification, and everything given back at the end.
 
-It runs in a thread of the supervisor's process, which renews the lease. Whatever happens, the process tree is dead,
-the work is kept, the worktree is gone and the manifest is written before the thread ends (G2, G4).
+It runs in a thread of the supervisor's process, which renews the lease. Whatever happens, the process tree (processes.tree)
+is dead, the work is kept, the worktree is gone and the manifest is written before the thread ends (G2, G4).
 """
 
 from __future__ import annotations

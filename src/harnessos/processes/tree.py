@@ -1,4 +1,7 @@
-"""The whole tree of a run: found by environment marker, process group and parentage, and ended without remains (P04)."""
+"""The whole tree of a run: found by environment marker, process group and parentage, and ended (P04).
+
+A process that has left the group, cleared its environment and lost its parent is nobody's any more: it is not found.
+"""
 
 from __future__ import annotations
 
