@@ -140,7 +140,8 @@ def read_registration(file: Path, common: Path | None, *, ours: bool = False) ->
     With `ours`, None also for a file that belongs to another user than this process's or root.
     """
     try:
-        with file.open("rb") as stream:
+        # Not blocking: a pipe of that name would be waited at for ever.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             if ours and os.fstat(stream.fileno()).st_uid not in (os.geteuid(), 0):
                 return None
             text = stream.read(_LIMIT)

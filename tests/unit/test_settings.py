@@ -35,6 +35,14 @@ def test_a_registration_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert settings.find_registration(tmp_path) == registration
 
 
+def test_a_pipe_in_the_place_of_a_registration_is_named_and_not_waited_at(tmp_path: Path) -> None:
+    file = tmp_path / FOLDER_FILE
+    file.parent.mkdir()
+    os.mkfifo(file)
+    with pytest.raises(errors.BadDocument, match=r"project\.json"):
+        settings.find_registration(tmp_path)
+
+
 def test_the_nearest_registration_counts(tmp_path: Path) -> None:
     _register(tmp_path, "OUTER")
     (tmp_path / "inner" / "deep").mkdir(parents=True)
