@@ -114,11 +114,12 @@ def _runs(ledger: Tables) -> Iterator[str]:
     issues = {row["id"]: row for row in ledger["issues"]}
     live = Counter(run["issue_id"] for run in ledger["runs"] if run["live"])
     of_issue: dict[str, Rows] = defaultdict(list)
+    checkpoints = Counter(row["run_id"] for row in ledger["checkpoints"])
     for run in ledger["runs"]:
         of_issue[run["issue_id"]].append(run)
         if run["live"] and run["epoch"] != issues[run["issue_id"]]["lease_epoch"]:
             yield f"the live run {run['id']} has an old epoch"
-        written = sum(row["run_id"] == run["id"] for row in ledger["checkpoints"])
+        written = checkpoints[run["id"]]
         if written != run["checkpoints"]:
             yield f"run {run['id']} counts {run['checkpoints']} checkpoints of {written}"
     for issue in issues.values():
@@ -146,14 +147,14 @@ def _edges(ledger: Tables) -> Iterator[str]:
         if edge["state"] != wanted and edge["depends_on_id"] not in unsettled:
             yield f"the edge {edge} should have the state {wanted}"
     milestones = {row["id"]: row for row in ledger["milestones"]}
+    asked = Counter(
+        row["issue_id"] for row in ledger["approvals"] if row["required"] and row["state"] in ("pending", "rejected")
+    )
     for issue in issues.values():
         name = issue["identifier"]
         if (issue["unmet"], issue["broken"]) != (states[issue["id"]][0], states[issue["id"]][2]):
             yield f"{name} counts {issue['unmet']} unmet and {issue['broken']} broken of {states[issue['id']]}"
-        open_approvals = sum(
-            row["issue_id"] == issue["id"] and bool(row["required"]) and row["state"] in ("pending", "rejected")
-            for row in ledger["approvals"]
-        )
+        open_approvals = asked[issue["id"]]
         if open_approvals != issue["approvals_open"]:
             yield f"{name} counts {issue['approvals_open']} open approvals of {open_approvals}"
         milestone = milestones[issue["milestone_id"]]
@@ -169,13 +170,19 @@ def _edges(ledger: Tables) -> Iterator[str]:
 def _milestones(ledger: Tables) -> Iterator[str]:
     unsettled = {row["subject_id"] for row in ledger["settlements"]}
     status = {row["id"]: row["status"] for row in ledger["milestones"]}
+    standing: dict[str, Counter[str]] = defaultdict(Counter)
+    for issue in ledger["issues"]:
+        standing[issue["milestone_id"]][issue["status"]] += 1
+    before: dict[str, Rows] = defaultdict(list)
+    for edge in ledger["milestone_dependencies"]:
+        before[edge["milestone_id"]].append(edge)
     for milestone in ledger["milestones"]:
-        counts = Counter(row["status"] for row in ledger["issues"] if row["milestone_id"] == milestone["id"])
+        counts = standing[milestone["id"]]
         names = ("pending", "ready", "in_progress", "done", "failed", "blocked", "cancelled")
         kept = {name: milestone[f"n_{name}"] for name in names}
         if kept != {name: counts[name] for name in names}:
             yield f"milestone {milestone['key']} counts {kept} of {dict(counts)}"
-        edges = [edge for edge in ledger["milestone_dependencies"] if edge["milestone_id"] == milestone["id"]]
+        edges = before[milestone["id"]]
         if milestone["unmet"] != sum(edge["state"] == 0 for edge in edges):
             yield f"milestone {milestone['key']} counts {milestone['unmet']} unmet of {edges}"
         for edge in edges:
