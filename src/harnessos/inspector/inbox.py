@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
-_CONFLICT = "merge_conflict:"
 _MOST = 1000
-MERGE_FIRST = (
-    "the accepted commit of {other} does not merge into what the work would start from, and a retry alone meets the same "
-    "conflict: on the project's target branch `git merge refs/harness/accepted/{other}`, resolve it and commit, then retry"
-)
 
 
 def question(tx: Transaction, entry: Row) -> str:
     """Return the question of an open entry (identifier, kind, question), with what is known of it beside."""
     asked = str(entry["question"])
-    identifier, _, code = asked.partition(": ")
-    if code.startswith(_CONFLICT):
-        return f"{identifier}: {MERGE_FIRST.format(other=code.removeprefix(_CONFLICT))}"
     if entry["kind"] == "review" and entry["identifier"]:
         told = _review(tx, str(entry["identifier"]))
         return f"{entry['identifier']}: {told}" if told else asked

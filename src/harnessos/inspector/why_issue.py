@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.inspector import inbox, reasons, remedies
+from harnessos.inspector import reasons, remedies
 from harnessos.inspector.remedies import Remedy, harness
 from harnessos.inspector.views import counted, span
-from harnessos.model.issue import Status
+from harnessos.model.issue import Status, merge_first
 
 if TYPE_CHECKING:
     from harnessos.inspector.why_facts import Facts
@@ -128,7 +128,7 @@ def _blocked(facts: Facts) -> Answer:
         if last and last["reason"]:
             said = f"{said} ({last['reason']})"
     elif kind == "merge_conflict":
-        said = inbox.MERGE_FIRST.format(other=detail)
+        said = merge_first(detail)
     else:
         said = f"an operator or the harness stopped it: {detail or reason}"
     return Answer(f"{_name(facts)} is blocked ({reason}): {said}", row, remedy)

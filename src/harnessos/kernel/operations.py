@@ -8,7 +8,7 @@ from harnessos import errors
 from harnessos.kernel import approvals, attention, dependencies, ending, escalation, events, issues, settling
 from harnessos.kernel.approvals import Said
 from harnessos.model.checkpoint import body
-from harnessos.model.issue import Status, check_move
+from harnessos.model.issue import Status, check_move, merge_first
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import Lease
 from harnessos.store import named
@@ -128,12 +128,7 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
 def _told(reason: str) -> str:
     """Return a reason as a sentence for whoever is woken by it."""
     kind, _, other = reason.partition(":")
-    if kind != "merge_conflict":
-        return reason
-    return (
-        f"the accepted commit of {other} does not merge into what the work would start from; on the target branch "
-        f"`git merge refs/harness/accepted/{other}`, resolve and commit, then retry"
-    )
+    return merge_first(other) if kind == "merge_conflict" else reason
 
 
 def approve(

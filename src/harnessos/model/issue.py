@@ -79,5 +79,14 @@ def pending_reason(issue_dependency: str | None, milestone_dependency: str | Non
     return None
 
 
+def merge_first(other: str) -> str:
+    """Say what helps an issue that is blocked by `merge_conflict:OTHER`: a retry alone meets the same conflict."""
+    return (
+        f"the accepted commit of {other} does not merge into what the work would start from, and a retry alone meets the "
+        f"same conflict: on the project's target branch `git merge refs/harness/accepted/{other}`, and the accepted commits "
+        "of whatever else it depends on, resolve and commit, then retry"
+    )
+
+
 PRIORITIES = ("critical", "high", "medium", "low")
 SIZES = ("S", "M", "L", "XL")
