@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from harnessos.model.process import Identity
+from harnessos.dispatch import holding
 
 if TYPE_CHECKING:
     from harnessos.app.harness import Harness
-    from harnessos.store.transaction import Row, Transaction
+    from harnessos.store.transaction import Row
 
 _RUNNER = re.compile(r"""(?:^|[\s{,])["']?runner["']?\s*:""")
 _LONGEST = 1 << 16
@@ -17,22 +17,8 @@ _LONGEST = 1 << 16
 
 def dead(harness: Harness) -> frozenset[str]:
     """Return the live supervised runs of this machine whose supervisor is known to be dead."""
-    held, now = harness.read(_held, harness.machine())
-    return frozenset(run["id"] for run in held if _is_dead(run, now))
-
-
-def _held(tx: Transaction, machine_id: str) -> tuple[list[Row], int]:
-    return tx.all("run_held_by_machine", machine_id=machine_id), tx.now
-
-
-def _is_dead(run: Row, now: int) -> bool:
-    """Judge as `up` does before it takes a run over: another boot alone proves nothing while the lease is renewed."""
-    from harnessos.processes.identity import boot_id, is_alive
-
-    if is_alive(Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])) is not False:
-        return False
-    same_boot = str(run["boot_id"]).partition("+")[0] == boot_id().partition("+")[0]
-    return same_boot or bool(run["expires_at"] <= now)
+    found, now = harness.read(holding.held, harness.machine())
+    return frozenset(run["id"] for run in found if holding.is_dead(run, now))
 
 
 def has_runner(harness: Harness, project: Row) -> bool:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
-from harnessos.app import readiness, waiting
+from harnessos.app import readiness
 from harnessos.dispatch import place as places
 from harnessos.dispatch import working
 from harnessos.dispatch.selection import Choice, Serving, select
 from harnessos.inspector.views import counted
 from harnessos.model.run import SUPERVISOR
-from harnessos.services import loop
+from harnessos.services import loop, waiting
 from harnessos.services.logfile import logged
 from harnessos.services.projects import Served
 from harnessos.services.supervisor import Ending, Options, Supervisor

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING
 from harnessos import errors, processes, worktrees
 from harnessos.errors import Busy, GateProblem
 from harnessos.files import FileLock, private_folder
-from harnessos.worktrees.changes import state_of
 from harnessos.worktrees.git import git, names
 
 if TYPE_CHECKING:
@@ -198,27 +196,13 @@ class CleanCheckout:
 
     def state(self) -> str:
         """Return what a gate result says of the tree: `clean`, or what in it is not the commit's."""
+        worktrees.unhide(self._folder)
         found = worktrees.status(self._folder)
         if found.head.commit != self._commit:
             return f"HEAD is {found.head.commit[:12]}"
-        if found.staged or found.unstaged or self._hides_changes():
+        if found.staged or found.unstaged:
             return "tracked files were changed"
         return "ignored_files_present" if found.ignored_present else "clean"
-
-    def _hides_changes(self) -> bool:
-        """Tell whether a tracked file differs that a mark in the index (skip-worktree, assume-unchanged) hides."""
-        listed = names(git(self._folder, "ls-files", "-v", "-z").output)
-        marked = {entry[2:] for entry in listed if not entry.startswith("H ")}
-        if not marked:
-            return False
-        with tempfile.TemporaryDirectory(prefix="harness-index-") as folder:
-            index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            git(self._folder, "read-tree", self._commit, env=index, writes=True)
-            changed = marked.intersection(state_of(self._folder, index).unstaged)
-        asked = git(self._folder, "config", "--type=bool", "--get", "core.sparseCheckout", accepts=(0, 1))
-        if asked.output.strip() == b"true":  # such a checkout leaves files out, and says so by the same mark
-            changed = {name for name in changed if os.path.lexists(self._folder / name)}
-        return bool(changed)
 
     def reset(self) -> None:
         """Undo what a gate did to tracked files, and to files git neither knows nor ignores and setup did not make."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harnessos import errors, processes, worktrees
 from harnessos.dispatch import checkouts, settlement, working
 from harnessos.dispatch.attempt import Attempt
+from harnessos.dispatch.holding import held, holder_of, is_dead
 from harnessos.dispatch.leaving import end, leave
 from harnessos.dispatch.sessions import hashed
 from harnessos.dispatch.verification import verifier_is_dead
@@ -46,8 +47,8 @@ def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
     """Return live supervised runs of this machine that nobody drives: their supervisor is known to be dead, or it is
     this process and the run's thread (`mine` names those that work) ended without ending the run.
     """
-    held, now = ground.store.read(_held, ground.process.machine_id)
-    return [run for run in held if run["id"] not in mine and (_is_held_by(run, ground.process) or _dead(run, now))]
+    found, now = ground.store.read(held, ground.process.machine_id)
+    return [run for run in found if run["id"] not in mine and (_is_held_by(run, ground.process) or is_dead(run, now))]
 
 
 def unverified(ground: Ground, mine: Container[str]) -> list[Row]:
@@ -60,30 +61,8 @@ def _verifying(tx: Transaction, machine_id: str) -> list[Row]:
     return tx.all("run_verifying", machine_id=machine_id)
 
 
-def _held(tx: Transaction, machine_id: str) -> tuple[list[Row], int]:
-    return tx.all("run_held_by_machine", machine_id=machine_id), tx.now
-
-
-def _holder(run: Row) -> Identity:
-    return Identity(run["machine_id"], run["boot_id"], run["pid"], run["pid_started"])
-
-
 def _is_held_by(run: Row, process: Identity) -> bool:
-    return _holder(run) == process
-
-
-def _dead(run: Row, now: int) -> bool:
-    """Return whether the watcher of a live run is dead; `now` is the ledger's.
-
-    Another boot alone proves nothing: cloned machines have one machine id. Whoever renews its lease is alive.
-    """
-    if processes.is_alive(_holder(run)) is not False:
-        return False
-    return _same_boot(run) or bool(run["expires_at"] <= now)
-
-
-def _same_boot(run: Row) -> bool:
-    return str(run["boot_id"]).partition("+")[0] == processes.boot_id().partition("+")[0]
+    return holder_of(run) == process
 
 
 def take_over(
@@ -241,7 +220,7 @@ def _accepted(tx: Transaction, project_id: str) -> list[Row]:
 def _is_over(ground: Ground, run: Row) -> bool:
     if run["live"]:
         return False
-    return _is_held_by(run, ground.process) or processes.is_alive(_holder(run)) is not True
+    return _is_held_by(run, ground.process) or processes.is_alive(holder_of(run)) is not True
 
 
 def _with_names(ground: Ground, run: Row, worktree: Path) -> Row:
