@@ -21,6 +21,8 @@ BENCHMARKS = {
     "Q4": "q04_postgres",
     "Q5": "q05_startup",
     "Q7": "q07_import",
+    "Q8": "q08_search",
+    "Q9": "q09_dream",
     "Q10": "q10_supervised_runs",
     "Q11": "q11_idle",
 }

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import commands
+from bench import commands, scripts
 from bench.commands import Repository
 from bench.measure import Spent, exponent, interleave, ratio, sample, walls
 from bench.report import Bench, Result, Target
@@ -41,17 +41,37 @@ def run(bench: Bench) -> Result:
             medians[name].append(middle.median)
             shares[name] += [one / other for one, other in zip(walls(spent[name]), bare, strict=True)]
             rows.append((f"{size} issues: harness {name}", middle.show(4), share.show(), f"{limit:g}"))
+    costs = scripts.measure(bench.place / "scripts", rounds)
+    rows += [
+        (
+            f"a script over its command, {cost.who}",
+            sample(cost.seconds["script"]).show(4),
+            cost.over.show(),
+            f"{scripts.LIMIT:g}",
+        )
+        for cost in costs
+    ]
     return Result(
         "Q5",
         "start-up of a command over `python -c pass` of the same environment",
         ("", "seconds", "times python", "at most"),
         rows,
-        [Target(f"harness {name}", sample(shares[name]), limit, most=True, unit="x") for name, limit in LIMITS.items()],
+        [
+            *(
+                Target(f"harness {name}", sample(shares[name]), limit, most=True, unit="x")
+                for name, limit in LIMITS.items()
+            ),
+            *(Target(f"script, {cost.who}", cost.over, scripts.LIMIT, most=True, unit="x") for cost in costs),
+        ],
         [
             *(f"{name}: grows with the ledger by exponent {exponent(sizes, medians[name]):.2f}" for name in LIMITS),
             f"aim for session heartbeat: {AIM_HEARTBEAT}x; `memory stream` does not exist yet",
         ],
-        {"exponents": {name: exponent(sizes, medians[name]) for name in LIMITS}, "seconds": data},
+        {
+            "exponents": {name: exponent(sizes, medians[name]) for name in LIMITS},
+            "seconds": data,
+            "scripts": {cost.who: cost.seconds for cost in costs},
+        },
     )
 
 

@@ -9,13 +9,18 @@ HarnessError                    1
         IllegalMove
         OperatorOnly
         Refused
-        NotARepository, NoCommits, NotTrusted, MergeConflict
+        NotARepository, NoCommits, NotTrusted, MergeConflict, SkillDrifted
     StoreUnavailable            69  the ledger cannot be used
         StoreMissing, StoreTooOld, StoreTooNew, StoreForeign, StoreCorrupt, StoreReadOnly, StoreFileSystem, StoreFull
     TryAgain                    75  nothing is wrong with the request; now is the wrong moment
         LeaseLost, AlreadyClaimed, Busy, NothingReady
     ToolProblem                 1   something outside the ledger failed
         GitMissing, GitFailed, WorktreeProblem, GateProblem, RunnerProblem, DiskLow
+    MissionStopped                  the mission does not run now
+        MissionComplete         10
+        MissionBlocked          11
+        NotReady                12
+        AlreadyRunning          13
 
 Only these hide the traceback: anything else that reaches the command line is a bug and shows itself.
 """
@@ -138,6 +143,13 @@ class MergeConflict(BadContent):
     """The accepted commits this issue builds on do not merge."""
 
     code = "merge_conflict"
+
+
+class SkillDrifted(BadContent):
+    """An installed skill was edited, and is kept as it is."""
+
+    code = "skill_drifted"
+    default_hint = "move the edits elsewhere, or add --force: a copy of them is kept then"
 
 
 class StoreUnavailable(HarnessError):
@@ -278,3 +290,37 @@ class DiskLow(ToolProblem):
 
     code = "disk_low"
     default_hint = "`harness worktree gc` removes what is accepted or salvaged"
+
+
+class MissionStopped(HarnessError):
+    """The mission does not run now."""
+
+    code = "mission_stopped"
+
+
+class MissionComplete(MissionStopped):
+    """The mission is complete: there is nothing left to run."""
+
+    code = "mission_complete"
+    exit_code = 10
+
+
+class MissionBlocked(MissionStopped):
+    """The mission is blocked or its circuit breaker has tripped; a person lifts that."""
+
+    code = "mission_blocked"
+    exit_code = 11
+
+
+class NotReady(MissionStopped):
+    """The workspace is not ready to run."""
+
+    code = "not_ready"
+    exit_code = 12
+
+
+class AlreadyRunning(MissionStopped):
+    """The mission is running already."""
+
+    code = "already_running"
+    exit_code = 13

@@ -53,6 +53,9 @@ class Registration(NamedTuple):
         return f"{here} was {verb} from {self.path}, for which it is registered as {self.project_key}"
 
 
+_NAMED = "named by"
+
+
 class Settings(NamedTuple):
     """The frozen answer. `store_source` is a sentence for people: why this store and no other."""
 
@@ -62,6 +65,18 @@ class Settings(NamedTuple):
     registration: Registration | None
     project_key: str | None
     cwd: Path
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the caller named the store: a mission's workspace has no say then."""
+        return self.store_source.startswith(_NAMED)
+
+    def for_workspace(self, registered: str | None) -> Settings:
+        """Return the settings for a mission's workspace that names this store: the project of the cwd has no say."""
+        if self.is_named:
+            return self._replace(registration=None, project_key=None)
+        url, why = (registered, "registered in the workspace") if registered else (default_store(self.home), "the default")
+        return self._replace(store_url=url, store_source=why, registration=None, project_key=None)
 
     def require_in_place(self) -> None:
         """Raise Refused when the registration that was found belongs to another place."""
@@ -102,9 +117,9 @@ def _store(
     flag: str | None, environ: Mapping[str, str], registration: Registration | None, home: Path
 ) -> tuple[str, str]:
     if flag:
-        return flag, "named by --store"
+        return flag, f"{_NAMED} --store"
     if environ.get("HARNESS_STORE"):
-        return environ["HARNESS_STORE"], "named by HARNESS_STORE"
+        return environ["HARNESS_STORE"], f"{_NAMED} HARNESS_STORE"
     if registration is not None:
         return registration.store, f"registered in {registration.file}"
     why = "HARNESS_HOME" if environ.get("HARNESS_HOME") else "the default"

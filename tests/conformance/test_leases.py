@@ -15,6 +15,7 @@ from harnessos import errors
 from harnessos.kernel import evidence, intents, reaping, runs
 from harnessos.kernel.claims import Claimed
 from harnessos.kernel.ending import Closing
+from harnessos.kernel.mission_runs import Said
 from harnessos.model.budget import Spent
 from harnessos.model.checkpoint import Progress
 from harnessos.model.gate import parse_gate
@@ -63,6 +64,7 @@ def _arguments(ledger: Ledger, run: Claimed, intent: str) -> dict[str, object]:
         "target": "/w",
         "intent": intent,
         "end": Ended(Outcome.RELEASED, "x"),
+        "said": Said("done", "Step 1", "x"),
         "closing": Closing(commit=COMMIT),
         "decision": Decision(Verdict.VERIFIED, "it passed"),
         "gates": [gate],

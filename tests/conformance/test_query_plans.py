@@ -22,7 +22,7 @@ from tests.support.ledger import Draft, Ledger, draft, policy
 from tests.support.postgres import Cluster
 
 BIG = ("issues", "runs", "events", "checkpoints", "evidence", "verdicts", "intents", "artifacts", "issue_dependencies",
-       "attention")  # fmt: skip
+       "attention", "schedule_firings")  # fmt: skip
 """The tables that grow with the work done."""
 
 READS_MUCH = {
@@ -35,7 +35,7 @@ READS_MUCH = {
 """Queries whose answer is many rows by intent."""
 
 KERNEL = ("approval", "artifact", "attention", "breaker", "budget", "campaign", "checkpoint", "claim", "event",
-          "evidence", "hold", "intent", "issue", "lane", "ledger", "lock", "milestone", "project", "run",
+          "evidence", "hold", "intent", "issue", "lane", "ledger", "lock", "milestone", "project", "run", "schedule",
           "settlement", "slot", "verdict")  # fmt: skip
 ROWS = 2_000
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.support.python import SOURCE, run_python
+from tests.support.workspaces import Workspace
 
 DENIED = frozenset({
     "asyncio", "dataclasses", "importlib.metadata", "importlib.resources", "inspect", "liquid", "logging", "psutil",
@@ -53,6 +55,13 @@ def test_module_is_light(module: str) -> None:
 
 @pytest.mark.parametrize("words", HOT, ids=" ".join)
 def test_hot_command_is_light(words: list[str]) -> None:
+    assert _denied(_imported("-m", "harnessos", *words)) == []
+
+
+def test_a_stream_line_of_a_live_run_is_light(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path)
+    ws.start()
+    words = ("memory", "stream", str(ws.path), "--step", "1", "--event", "x")
     assert _denied(_imported("-m", "harnessos", *words)) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.postgres import require_server
 from tests.support.python import run_python
 
-ALONE = ("Q1", "Q2", "Q3", "Q5", "Q7", "Q10", "Q11")
+ALONE = ("Q1", "Q2", "Q3", "Q5", "Q7", "Q8", "Q9", "Q10", "Q11")
 
 
 def _measured(tmp_path: Path, *names: str) -> list[str]:

@@ -17,9 +17,11 @@ from harnessos.cli.main import run as harness_command
 from harnessos.cli.output import Output
 from harnessos.cli.parser import parser_of
 from harnessos.cli.table import find
-from harnessos.kernel import campaigns, operations
+from harnessos.kernel import campaigns, operations, schedules
 from harnessos.kernel.ending import Closing
+from harnessos.kernel.schedules import Wanted
 from harnessos.model.outcome import Outcome
+from harnessos.plans.templates import read_template
 from harnessos.store import named
 from harnessos.store.opening import create_store, open_store
 from harnessos.testing import FakeClock
@@ -272,6 +274,32 @@ def test_what_was_not_settled_is_settled_and_not_hidden_by_blocked_work(world: W
     assert world.ledger.status("behind") == "blocked"
     world.follow("promote")
     assert world.next()["action"] == "unblock"
+
+
+def test_a_schedule_that_is_due_is_fired_before_blocked_work_is_looked_at(world: World) -> None:
+    world.ledger.plan("a", draft("b", depends=("a",)))
+    world.ledger.cancel("a")
+    assert world.next()["action"] == "unblock"
+    document, _ = read_template({"task": "look"}, "default")
+    wanted = Wanted("hourly", "issue", "every 1h", document)
+    world.ledger.do(schedules.add, world.ledger.project, wanted, BY_OPERATOR)
+    assert world.next()["action"] == "unblock"
+    world.ledger.clock.advance(HOUR)
+    assert world.next()["context"]["blocker"]["name"] == "hourly"
+    assert world.follow("schedule")["inserted"] == 1
+    assert world.next()["action"] == "begin"
+
+
+def test_a_schedule_that_cannot_fire_asks_until_a_person_has_seen_it(world: World) -> None:
+    document, _ = read_template({"task": "look"}, "nowhere")
+    wanted = Wanted("hourly", "issue", "every 1h", document)
+    world.ledger.do(schedules.add, world.ledger.project, wanted, BY_OPERATOR)
+    for _ in range(4):
+        world.ledger.clock.advance(HOUR)
+        assert world.run("schedule", "evaluate")[1]["skipped"] == 1
+    assert "no campaign nowhere" in world.next()["reason"]
+    world.follow("answer")
+    assert world.next()["action"] == "idle"
 
 
 def test_an_issue_that_waits_for_nothing_is_promoted(world: World) -> None:

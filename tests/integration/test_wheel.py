@@ -45,9 +45,11 @@ def test_wheel_contents_match_source_behaviour(wheel: Path) -> None:
         packed = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
         (entry,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
         assert "harness = harnessos.cli.main:main" in archive.read(entry).decode()
+        assert "harness-scheduler-inject = harnessos.cli.inject:main" in archive.read(entry).decode()
     assert sorted(packed) == sorted(wanted)
     assert [name for name, content in packed.items() if content != wanted[name]] == []
     assert any(name.endswith(".sql") for name in packed)
+    assert {"harnessos/skills/harness-24h/SKILL.md", "harnessos/skills/harness-24h/scripts/_launch.py"} <= set(packed)
 
 
 def test_what_is_installed_works_without_the_checkout(installed: Terminal, tmp_path: Path) -> None:
@@ -59,6 +61,18 @@ def test_what_is_installed_works_without_the_checkout(installed: Terminal, tmp_p
     begun = installed.good("session", "begin", "--worktree")
     installed.good("session", "close", "--session", begun["session"]["token"], "--outcome", "released")
     assert installed.good("doctor", "--replay")["ok"]
+
+
+def test_the_skill_of_what_is_installed_runs_by_an_interpreter_that_has_nothing(
+    installed: Terminal, tmp_path: Path
+) -> None:
+    installed.good("skill", "install", "harness-24h", "--to", str(tmp_path / "skills"))
+    script = tmp_path / "skills" / "harness-24h" / "scripts" / "harness_boot.py"
+    done = processes.run(
+        [sys.executable, "-I", "-S", str(script), "--help"], cwd=tmp_path, env=dict(installed.environment()), timeout=60
+    )
+    assert (done.exit_code, done.errors) == (0, b"")
+    assert done.output.startswith(b"usage: harness mission boot ")
 
 
 def test_the_quickstart_of_what_is_installed_finds_its_project_and_its_agent(

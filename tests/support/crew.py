@@ -162,7 +162,7 @@ class Crew:
 
 def _lead() -> None:
     # What workers commonly need is imported before the first fork.
-    for name in ("tests.support.labour", "tests.support.crash_workload"):
+    for name in ("tests.support.labour", "tests.support.crash_workload", "tests.support.timetables"):
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)

@@ -128,7 +128,8 @@ def _runs(ledger: Tables) -> Iterator[str]:
             yield f"{name} is {issue['status']} with {live[issue['id']]} live runs"
         if sorted(run["epoch"] for run in runs) != list(range(1, issue["lease_epoch"] + 1)):
             yield f"{name} has epoch {issue['lease_epoch']} and runs {[run['epoch'] for run in runs]}"
-        counted = sum(run["outcome"] in COUNTED for run in runs)
+        # Attempts do not apply to a mission: its breaker counts failures in a row.
+        counted = 0 if issue["kind"] == "standing" else sum(run["outcome"] in COUNTED for run in runs)
         if counted != issue["attempts"]:
             yield f"{name} counts {issue['attempts']} attempts of {counted}"
         if issue["status"] == "done" and not any(
@@ -157,6 +158,10 @@ def _edges(ledger: Tables) -> Iterator[str]:
         open_approvals = asked[issue["id"]]
         if open_approvals != issue["approvals_open"]:
             yield f"{name} counts {issue['approvals_open']} open approvals of {open_approvals}"
+        if issue["kind"] != "task":
+            if issue["status"] == "ready":
+                yield f"{name} is {issue['kind']} and was promoted"
+            continue
         milestone = milestones[issue["milestone_id"]]
         free = not (issue["unmet"] or issue["broken"] or issue["approvals_open"])
         free = free and not milestone["unmet"] and not milestone["approvals_open"]
@@ -193,8 +198,14 @@ def _milestones(ledger: Tables) -> Iterator[str]:
 
 
 def _budgets(ledger: Tables) -> Iterator[str]:
+    # A mission pays for its runs and its tasks', a project for those of its other issues.
+    payer = {
+        issue["id"]: issue["project_id"] if issue["kind"] == "task" else issue["parent_id"] or issue["id"]
+        for issue in ledger["issues"]
+    }
     for row in ledger["budgets"]:
-        runs = [r for r in ledger["runs"] if (r["project_id"], r["budget_day"]) == (row["scope_id"], row["period"])]
+        period = (row["scope_id"], row["period"])
+        runs = [run for run in ledger["runs"] if (payer[run["issue_id"]], run["budget_day"]) == period]
         live = [run for run in runs if run["live"]]
         wanted = {"wall_ms": sum(r["reserved_wall_ms"] for r in live), "usd": sum(r["reserved_usd"] for r in live)}
         if row["reserved"] != wanted.get(row["dimension"], 0):

@@ -28,6 +28,8 @@ class Scale(NamedTuple):
     server_kills: int = 10
     cuts: int = 30
     full_disks: int = 40
+    firings: int = 48
+    judged: int = 15
 
 
 CI = Scale()
@@ -43,6 +45,8 @@ SOAK = Scale(
     server_kills=100,
     cuts=1_000,
     full_disks=100_000,
+    firings=288,
+    judged=200,
 )
 
 SCALE = SOAK if os.environ.get("HARNESS_SOAK") == "1" else CI

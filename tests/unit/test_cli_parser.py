@@ -9,7 +9,7 @@ import pytest
 from harnessos.cli.arguments import Command
 from harnessos.cli.parser import parser_of
 from harnessos.cli.quick import read
-from harnessos.cli.table import TABLE, below, find
+from harnessos.cli.table import below, everything, find
 from harnessos.errors import BadUsage
 
 CALLS = [
@@ -77,7 +77,7 @@ def test_wrong_words_become_an_error_with_a_way_out() -> None:
     assert caught.value.hint == "`harness session close --help`"
 
 
-@pytest.mark.parametrize("command", TABLE, ids=lambda command: command.words)
+@pytest.mark.parametrize("command", everything(), ids=lambda command: command.words)
 def test_every_command_of_the_table_has_its_handler_and_its_help(command: Command) -> None:
     module, _, function = command.handler.partition(":")
     assert callable(getattr(importlib.import_module(f"harnessos.cli.commands.{module}"), function))
@@ -87,7 +87,7 @@ def test_every_command_of_the_table_has_its_handler_and_its_help(command: Comman
 
 
 def test_no_command_stands_twice() -> None:
-    names = [command.words for command in TABLE]
+    names = [command.words for command in everything()]
     assert len(names) == len(set(names))
 
 

@@ -153,6 +153,14 @@ class Harness:
         known = [row for row in self.read(_locations, project["id"]) if row["machine_id"] == self.machine()]
         return Path(known[0]["path"]) if len(known) == 1 else None
 
+    def beside(self, registered: str | None) -> Harness:
+        """Return a harness for the same caller over a mission's ledger: the one its workspace names, unless one is given.
+
+        The project of the current folder has no say. Whoever asks for it closes it.
+        """
+        chosen = self.settings.for_workspace(registered)
+        return Harness(chosen, self.environ, self.command, clock=self._given_clock, ids=self.ids)
+
     def close(self) -> None:
         """Close what was opened."""
         self.__dict__.pop("store", None)

@@ -33,7 +33,7 @@ def apply_file(
 
     plan = read_plan(file, progress)
     row = harness.project(project)
-    _refuse_beyond_agents(harness, row, plan)
+    refuse_beyond_agents(harness, row, plan)
     try:
         applied = harness.write(planning.apply, row, plan, campaign, harness.cause)
     except errors.BadPlan as problem:
@@ -64,7 +64,7 @@ def _in_document(cause: str, plan: Plan) -> str:
     return f"milestones[{milestone}].issues[{before}]{rest}"
 
 
-def _refuse_beyond_agents(harness: Harness, project: Row, plan: Plan) -> None:
+def refuse_beyond_agents(harness: Harness, project: Row, plan: Plan) -> None:
     """An agent's plan brings no commands and no decisions, and no budget above the project's (model.rights)."""
     if harness.actor.kind != "agent":
         return

@@ -157,10 +157,22 @@ def close(
     from harnessos.dispatch import closing
 
     ground = harness.ground
+    _require_ordinary(harness, token)
     done = closing.close(
         ground, token, outcome, commit=commit, checkout=_checkout(cwd), reason=reason, task_fault=task_fault
     )
     return _closed(done)
+
+
+def _require_ordinary(harness: Harness, token: str) -> None:
+    """Refuse the token of a mission's run: what it did is not judged by gates."""
+    run = harness.run_of(token)
+    issue = harness.read(lambda tx: tx.one("issue_by_id", id=run["issue_id"]))
+    if issue is not None and issue["kind"] != "task":
+        raise errors.Refused(
+            f"this is a run of the mission {issue['identifier']}",
+            hint=f"`harness mission done {run['path']}`, `fail` or `blocked` ends it",
+        )
 
 
 def _checkout(cwd: Path) -> Path | None:

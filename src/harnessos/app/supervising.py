@@ -17,6 +17,7 @@ from harnessos.inspector.views import counted
 from harnessos.model.run import SUPERVISOR
 from harnessos.services import loop, waiting
 from harnessos.services.logfile import logged
+from harnessos.services.missions import any_driven
 from harnessos.services.projects import Served
 from harnessos.services.supervisor import Ending, Options, Supervisor
 
@@ -30,10 +31,11 @@ _READY = 200
 
 
 class Serve(NamedTuple):
-    """What `up` was asked: project keys (none: the cwd's, else all on this machine) and a workflow file for one."""
+    """What `up` was asked: project keys (none: the cwd's, else all on this machine), a workflow file for one, missions."""
 
     keys: Sequence[str] = ()
     workflow: Path | None = None
+    missions: bool = False
 
 
 def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell, logs: Path | None = None) -> Ending:
@@ -41,15 +43,26 @@ def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell, logs: P
     if logs is not None:
         with logged(logs, tell, harness.clock) as both:
             return serve(harness, wanted, options, both)
-    served = projects(harness, wanted, tell)
-    processes.become_subreaper()
     ground = ground_of(harness)
-    supervisor = Supervisor(ground, served, options, tell)
+    served = _served(harness, wanted, tell)
+    processes.become_subreaper()
+    supervisor = Supervisor(ground, served, options, tell, missions=wanted.missions)
     service = waiting.Waiting(supervisor, ground, served, tell) if options.until_idle else supervisor
     asyncio.run(loop.run(service))
     for event in waiting.paused(ground, served):
         tell(event)
     return supervisor.ending()
+
+
+def _served(harness: Harness, wanted: Serve, tell: Tell) -> list[Served]:
+    """Return the projects to serve; none is needed where missions are served and one has a runner."""
+    try:
+        return projects(harness, wanted, tell)
+    except errors.BadContent:
+        here = ground_of(harness)
+        if wanted.keys or not wanted.missions or not any_driven(here):
+            raise
+        return []
 
 
 def ground_of(harness: Harness) -> Ground:

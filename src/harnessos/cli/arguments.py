@@ -67,6 +67,10 @@ NOTE = arg("--note", metavar="TEXT", default="", help="a sentence that is record
 SESSION = arg(
     "--session", metavar="TOKEN", help="the session's token, `-` for standard input; else HARNESS_SESSION_TOKEN"
 )
+WORKSPACE = arg("workspace", metavar="WS", help="the workspace folder of the mission")
+RUN_SESSION = arg(
+    "--session", metavar="TOKEN", help="the run's token; else HARNESS_SESSION_TOKEN, else the workspace's own"
+)
 DRY_RUN = flag("--dry-run", "say what would happen, and change nothing")
 FORCE = flag("--force", "do it although runs are live")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from harnessos.cli.parser import add_arguments
-from harnessos.cli.table import TABLE
+from harnessos.cli.table import everything
 
 
 def script(shell: str) -> str:
@@ -20,7 +20,7 @@ def tree() -> argparse.ArgumentParser:
     """Return the parser of the whole program; only completion builds it."""
     parsers: dict[tuple[str, ...], argparse.ArgumentParser] = {(): argparse.ArgumentParser(prog="harness")}
     groups: dict[tuple[str, ...], argparse._SubParsersAction[argparse.ArgumentParser]] = {}
-    for command in TABLE:
+    for command in everything():
         words = tuple(command.words.split())
         for depth in range(1, len(words) + 1):
             above, name = words[: depth - 1], words[:depth]

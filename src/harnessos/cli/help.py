@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harnessos.cli.table import TABLE, below
+from harnessos.cli.table import below, everything
 from harnessos.version import VERSION
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the help
@@ -20,7 +20,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 65 refused content, 69 ledger unavailable, 
 
 def overview() -> str:
     """Return the help of the whole program."""
-    return "\n".join([_HEAD, *_lines(TABLE), _TAIL])
+    return "\n".join([_HEAD, *_lines(everything()), _TAIL])
 
 
 def of_noun(words: list[str]) -> str:

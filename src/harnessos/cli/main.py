@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 USAGE = 2
-HOT = ("session heartbeat", "session checkpoint")
+HOT = ("session heartbeat", "session checkpoint", "memory stream")
 """What agents call hundreds of times a day."""
 
 
@@ -147,12 +147,12 @@ def _meant(words: list[str]) -> str:
     """Return what was perhaps meant, as the beginning of a hint; only an error asks for it."""
     from difflib import get_close_matches
 
-    from harnessos.cli.table import TABLE
+    from harnessos.cli.table import everything
 
     if words[0].startswith("-"):
         return f"options come after the command: `harness COMMAND {words[0]} ...`; "
     plain = [word for word in words if not word.startswith("-")]
-    names = {command.words for command in TABLE} | {command.words.split()[0] for command in TABLE}
+    names = {command.words for command in everything()} | {command.words.split()[0] for command in everything()}
     for count in (3, 2, 1):
         close = get_close_matches(" ".join(plain[:count]), [name for name in names if name.count(" ") == count - 1], 1)
         if close and len(plain) >= count:

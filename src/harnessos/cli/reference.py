@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from harnessos.cli.table import TABLE
+from harnessos.cli.table import everything
 
 if TYPE_CHECKING:
     from harnessos.cli.arguments import Argument, Command
@@ -37,7 +37,7 @@ The environment: `HARNESS_HOME` (default `~/.agent-harness`), `HARNESS_STORE`, `
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *(_section(command) for command in TABLE)])
+    return "\n".join([_HEAD, *(_section(command) for command in everything())])
 
 
 def _section(command: Command) -> str:

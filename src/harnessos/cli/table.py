@@ -202,6 +202,7 @@ TABLE: tuple[Command, ...] = (
         (
             arg("workflow", metavar="WORKFLOW.md", nargs="?", help="another workflow file than the project's own"),
             many("--project", "KEY", "serve this project; else the cwd's, else all that lie on this machine"),
+            flag("--missions", "serve the missions of this machine that have a runner as well"),
             flag("--until-idle", "end when nothing runs, nothing can start, and no timer falls due within --max-wait"),
             flag("--once", "end when what this look started has ended"),
             arg(
@@ -231,6 +232,18 @@ TABLE: tuple[Command, ...] = (
         "selftest:selftest_here",
         "prove the core guarantees on this machine, in a ledger made for it: races, kill -9, fencing, backup",
         (flag("--chaos", "the full amounts: 32 processes, 40 kills (about two minutes)"),),
+    ),
+    Command("skill list", "skill:list_all", "list the skills that can be installed into agents"),
+    Command(
+        "skill install",
+        "skill:install",
+        "write a skill into a folder of an agent's skills, whole or not at all",
+        (
+            arg("name", metavar="NAME", help="the skill, as `harness skill list` shows it"),
+            arg("--to", metavar="DIR", required=True, help="the folder of skills; a folder NAME is made in it"),
+            flag("--force", "replace a skill that was edited there; a copy of it is kept under HARNESS_HOME"),
+            DRY_RUN,
+        ),
     ),
     Command(
         "run list",
@@ -338,11 +351,40 @@ TABLE: tuple[Command, ...] = (
 )
 
 
+def everything() -> tuple[Command, ...]:
+    """Return every command there is."""
+    from harnessos.cli.table_agents import AGENTS
+    from harnessos.cli.table_memory import MEMORY
+    from harnessos.cli.table_missions import MISSIONS
+    from harnessos.cli.table_schedules import SCHEDULES
+
+    return (*TABLE, *MISSIONS, *AGENTS, *MEMORY, *SCHEDULES)
+
+
+def _of_noun(noun: str) -> tuple[Command, ...]:
+    """Return the table a command of this noun stands in: nouns of many or hot commands have one of their own."""
+    if noun == "memory":
+        from harnessos.cli.table_memory import MEMORY
+
+        return MEMORY
+    if noun == "mission":
+        from harnessos.cli.table_agents import AGENTS
+        from harnessos.cli.table_missions import MISSIONS
+
+        return (*MISSIONS, *AGENTS)
+    if noun == "schedule":
+        from harnessos.cli.table_schedules import SCHEDULES
+
+        return SCHEDULES
+    return TABLE
+
+
 def find(words: list[str]) -> tuple[Command | None, list[str]]:
     """Return the command with the longest name that `words` begin with, and the words after it."""
+    table = _of_noun(words[0]) if words else ()
     for count in (3, 2, 1):
         name = " ".join(words[:count])
-        for command in TABLE if len(words) >= count else ():
+        for command in table if len(words) >= count else ():
             if command.words == name:
                 return command, words[count:]
     return None, words
@@ -351,4 +393,4 @@ def find(words: list[str]) -> tuple[Command | None, list[str]]:
 def below(words: list[str]) -> list[Command]:
     """Return the commands whose names begin with these words: those of a noun."""
     start = " ".join(words) + " "
-    return [command for command in TABLE if command.words.startswith(start)]
+    return [command for command in everything() if command.words.startswith(start)]

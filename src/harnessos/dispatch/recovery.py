@@ -48,7 +48,14 @@ def orphans(ground: Ground, mine: Container[str]) -> list[Row]:
     this process and the run's thread (`mine` names those that work) ended without ending the run.
     """
     found, now = ground.store.read(held, ground.process.machine_id)
-    return [run for run in found if run["id"] not in mine and (_is_held_by(run, ground.process) or is_dead(run, now))]
+    # Those of missions are taken up by whoever serves missions (services.missions).
+    others = ground.store.read(_of_missions, ground.process.machine_id) if found else frozenset()
+    found = [run for run in found if run["id"] not in mine and run["id"] not in others]
+    return [run for run in found if (_is_held_by(run, ground.process) or is_dead(run, now))]
+
+
+def _of_missions(tx: Transaction, machine_id: str) -> frozenset[str]:
+    return frozenset(run["id"] for run in tx.all("mission_driven_here", machine_id=machine_id))
 
 
 def unverified(ground: Ground, mine: Container[str]) -> list[Row]:
@@ -74,18 +81,30 @@ def take_over(
     None when somebody else was faster. Without `may_resume` nothing is verified.
     """
     token = ground.ids.token()
-    if not ground.store.write(_adopt, run, ground, token):
+    adopted = adopt(ground, run, token)
+    if adopted is None:
         return None
     lease = runs.lease_of(run)
-    # Read again: its agent went on until now, and may have asked for the verdict since.
-    adopted, issue, slot = ground.store.read(_rows, lease)
-    _kill(adopted)
+    _, issue, slot = ground.store.read(_rows, lease)
     with suppress(errors.ToolProblem, errors.TryAgain, OSError):
         # The sweep tries again; a finished run is not lost for want of tidiness.
         checkouts.remove_stale(ground, place, lambda run_id: run_id != run["id"])
     if may_resume and place.workflow is not None and had_asked(ground, place, adopted):
         return Attempt(ground, place, Claimed(lease, issue, adopted, slot), token, control, provider).resume
     return lambda: _lose(ground, place, adopted)
+
+
+def adopt(ground: Ground, run: Row, token: str) -> Row | None:
+    """Take over a run's lease under the same epoch and the new token, then kill what is left of its agent.
+
+    Return the run as it then is; None when somebody else was faster.
+    """
+    if not ground.store.write(_adopt, run, ground, token):
+        return None
+    # Read again: its agent went on until now, and may have asked for the verdict since.
+    adopted, _, _ = ground.store.read(_rows, runs.lease_of(run))
+    _kill(adopted)
+    return adopted
 
 
 def _kill(run: Row) -> None:

@@ -1,7 +1,7 @@
 """What to do next in a project: one action, the reason, and the command to give as it is.
 
 The order is fixed and the first hit wins: store problem, expired lease, recovery, ready work for this host, a person's
-approval or answer, promotable work, blocked work, a run whose supervisor is dead, idle. Promotable work is never
+approval or answer, promotable work, a schedule that is due, blocked work, a run whose supervisor is dead, idle. Promotable work is never
 hidden by blocked work.
 """
 
@@ -173,6 +173,21 @@ def _promotable(seen: Situation) -> NextAction | None:
     return None
 
 
+def _scheduled(seen: Situation) -> NextAction | None:
+    row = seen.scheduled
+    if row is None:
+        return None
+    key = seen.project["key"]
+    late = span(seen.now - row["fires_at"])
+    blocker = {"schedule_id": row["id"], "name": row["name"], "nominal_at": row["next_at"], "fires_at": row["fires_at"]}
+    return _action(
+        "schedule",
+        f"the schedule {row['name']} is due since {late}; `harness up` or one evaluation fires it",
+        remedies.harness("schedule", "evaluate", "--project", key),
+        Context(key, blocker=blocker),
+    )
+
+
 def _blocked(seen: Situation) -> NextAction | None:
     key = seen.project["key"]
     row = seen.blocked
@@ -258,4 +273,4 @@ def _idle(seen: Situation) -> NextAction:
     return _action("idle", reason, remedies.harness("status", "--project", key, needs="anyone"), context)
 
 
-_STAGES = (_expired, _recovery, _ready, _person, _promotable, _blocked, _abandoned)
+_STAGES = (_expired, _recovery, _ready, _person, _promotable, _scheduled, _blocked, _abandoned)

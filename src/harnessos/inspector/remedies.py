@@ -83,6 +83,6 @@ def asked(attention: Row, key: str, budgets: tuple[DayBudget, ...]) -> Remedy:
     words = tuple(shlex.split(attention["command"]))
     if attention["kind"] == "budget" and words[:3] == ("harness", "budget", "set"):
         return raise_cap(key, " ".join(words), budgets)
-    if words[1:2] == ("why",):
+    if words[1:2] == ("why",) or words[1:3] == ("schedule", "show"):
         return harness("attention", "resolve", attention["id"])
     return Remedy(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos.model.event import DECIDED, fold
+from harnessos.model.mission import COLUMNS
 
 if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
@@ -14,9 +15,18 @@ BATCH = 500
 
 def differences(tx: Transaction, issue: Row) -> str:
     """Return in which columns the folded events differ from an issue's row; empty when in none."""
-    folded = fold(_data(tx, issue["id"]))
+    data = _data(tx, issue["id"])
+    folded, row, names = fold(data), dict(issue), list(DECIDED)
+    if issue["kind"] == "standing":
+        mission = tx.one("mission_by_issue", issue=issue["id"])
+        standing = {f"mission's {name}": mission[name] for name in COLUMNS} if mission else {}
+        row.update(standing)
+        folded.update({f"mission's {name}": value for name, value in fold(data, "mission").items()})
+        names += standing
     return "; ".join(
-        f"{name} is {issue[name]!r}, its events say {folded[name]!r}" for name in DECIDED if issue[name] != folded[name]
+        f"{name} is {row[name]!r}, its events say {folded.get(name)!r}"
+        for name in names
+        if row[name] != folded.get(name)
     )
 
 

@@ -79,6 +79,13 @@ _TOLD: dict[str, Callable[[Data], str]] = {
     "approval.approved": lambda d: f"approved: {', '.join(d.get('approvals', ()))}" + _because(d),
     "approval.rejected": lambda d: f"refused: {', '.join(d.get('approvals', ()))}" + _because(d),
     "approval.waived": lambda d: f"waived: {', '.join(d.get('approvals', ()))}" + _because(d),
+    "schedule.added": lambda d: f"schedule {d.get('name')} added: {d.get('rule')} ({d.get('timezone')})",
+    "schedule.changed": lambda d: f"schedule {d.get('name')} changed: {', '.join(d.get('changed', ()))}",
+    "schedule.paused": lambda d: f"schedule {d.get('name')} paused",
+    "schedule.resumed": lambda d: f"schedule {d.get('name')} goes on",
+    "schedule.removed": lambda d: f"schedule {d.get('name')} taken out of use",
+    "schedule.fired": lambda d: f"schedule {d.get('name')} fired",
+    "schedule.skipped": lambda d: f"schedule {d.get('name')} did not fire" + _because(d),
     "budget.changed": _budget,
     "budget.held": lambda d: f"the day's budget is used up ({d.get('dimension')})",
 }

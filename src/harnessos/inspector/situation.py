@@ -34,6 +34,7 @@ class Situation(NamedTuple):
     approval: Row | None
     settlement: Row | None
     promotable: Row | None
+    scheduled: Row | None
     blocked: Row | None
     failed: Row | None
     root: Row | None
@@ -79,6 +80,7 @@ def query(tx: Transaction, project: Row, host: Host) -> Situation:
         approval=_one([row for row in tx.all("inspect_approvals", project=project_id, most=LOOK) if row["identifier"]]),
         settlement=_one(tx.all("inspect_settlements", project=project_id, most=1)),
         promotable=_one(tx.all("inspect_promotable", project=project_id, most=1)),
+        scheduled=_one(tx.all("schedule_due", project=project_id, now=tx.now, most=1)),
         blocked=blocked,
         failed=failed,
         root=root,

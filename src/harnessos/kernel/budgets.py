@@ -26,7 +26,29 @@ if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
     from harnessos.store.transaction import Row, Transaction
 
-_SCOPE = "project"
+
+class Scope(NamedTuple):
+    """Whose budget of the day it is: a project's, or a mission's (the id of its standing issue)."""
+
+    kind: str
+    id: str
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The scope as queries name it."""
+        return {"scope_kind": self.kind, "scope": self.id}
+
+
+def of_project(project_id: str) -> Scope:
+    """Return the scope of a project's ordinary issues."""
+    return Scope("project", project_id)
+
+
+def scope_of(issue: Row) -> Scope:
+    """Return the scope that pays for an issue's runs: a mission has a budget of its own, its tasks use that one."""
+    if issue["kind"] == "task":
+        return of_project(issue["project_id"])
+    return Scope("mission", issue["parent_id"] or issue["id"])
 
 
 class Reservation(NamedTuple):
@@ -43,18 +65,18 @@ def limits_of(issue: Row, *outer: str) -> Limits:
     return limits(json.loads(issue["budget_json"]), *(json.loads(document) for document in outer))
 
 
-def open_project(tx: Transaction, project_id: str) -> None:
-    """Give a new project the default caps."""
+def open_scope(tx: Transaction, scope: Scope) -> None:
+    """Give a new project or mission the default caps."""
     for dimension, cap in DAY_DEFAULTS.items():
-        tx.do("budget_set", scope_kind=_SCOPE, scope=project_id, dimension=dimension, cap=cap, set_by="default")
+        tx.do("budget_set", **scope.key, dimension=dimension, cap=cap, set_by="default")
 
 
-def balances(tx: Transaction, project_id: str, day: str) -> list[Balance]:
-    """Return the project's balances of a UTC day, opening the day at its first use."""
-    rows = tx.all("budget_balances", scope_kind=_SCOPE, scope=project_id, period=day)
+def balances(tx: Transaction, scope: Scope, day: str) -> list[Balance]:
+    """Return the scope's balances of a UTC day, opening the day at its first use."""
+    rows = tx.all("budget_balances", **scope.key, period=day)
     if not rows:
-        tx.do("budget_open", scope_kind=_SCOPE, scope=project_id, period=day)
-        rows = tx.all("budget_balances", scope_kind=_SCOPE, scope=project_id, period=day)
+        tx.do("budget_open", **scope.key, period=day)
+        rows = tx.all("budget_balances", **scope.key, period=day)
     return [Balance(row["dimension"], row["cap"], row["spent"], row["reserved"], row["set_by"]) for row in rows]
 
 
@@ -85,14 +107,14 @@ def wanted(tx: Transaction, issue: Row, run: Limits, found: Sequence[Balance]) -
     return Reservation(utc_day(tx.now), got["wall_ms"], got["usd"], len(found))
 
 
-def reserve(tx: Transaction, project_id: str, want: Reservation) -> None:
+def reserve(tx: Transaction, scope: Scope, want: Reservation) -> None:
     """Set the amounts aside. Collided when another claim was given meanwhile what `wanted` saw.
 
     All claims and ends of a project meet in these rows: each locks them last, so that they stand in line for nothing
     but the commit.
     """
     values = {"wall_ms": want.wall_ms, "usd": want.usd}
-    if tx.run("budget_reserve", scope_kind=_SCOPE, scope=project_id, period=want.day, **values) != want.dimensions:
+    if tx.run("budget_reserve", **scope.key, period=want.day, **values) != want.dimensions:
         raise Collided
 
 
@@ -100,7 +122,7 @@ def hold(tx: Transaction, project_id: str, dimension: str, cause: Cause) -> str:
     """Hold the project until the next UTC day because a cap is reached; return the reason."""
     reason = f"budget:project {dimension} of the day"
     until = day_after(tx.now)
-    tx.do("hold_set", scope_kind=_SCOPE, scope=project_id, kind="budget", reason=reason, until=until, now=tx.now)
+    tx.do("hold_set", **of_project(project_id).key, kind="budget", reason=reason, until=until, now=tx.now)
     project = tx.one("project_by_id", id=project_id)
     assert project is not None
     attention.ask(
@@ -125,7 +147,7 @@ def wall_used(run: Row) -> int:
     return max(0, int(ended - run["started_at"]))
 
 
-def settle(tx: Transaction, run: Row) -> None:
+def settle(tx: Transaction, scope: Scope, run: Row) -> None:
     """Turn an ended run's reservation into what it used; last in the transaction, as `reserve` says.
 
     Spend that a runner did not report is charged in full where money was reserved, as is that of a lost run: what
@@ -136,8 +158,7 @@ def settle(tx: Transaction, run: Row) -> None:
         usd = max(usd or 0, run["reserved_usd"])
     tx.do(
         "budget_settle",
-        scope_kind=_SCOPE,
-        scope=run["project_id"],
+        **scope.key,
         period=run["budget_day"],
         wall_ms=wall_used(run),
         usd=usd,
@@ -167,7 +188,7 @@ def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: C
     if dimension not in DIMENSIONS:
         raise errors.BadContent(f"there is no budget {dimension}; there are {', '.join(DIMENSIONS)}")
     cap = parse_amount(dimension, amount)
-    scope = {"scope_kind": _SCOPE, "scope": project["id"]}
+    scope = of_project(project["id"]).key
     tx.do("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
     tx.do("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
     tx.do("hold_lift", **scope, kind="budget")

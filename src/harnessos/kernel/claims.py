@@ -98,6 +98,23 @@ def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Not
     return _take(tx, request, issue, number, cause)
 
 
+def claim_standing(tx: Transaction, request: ClaimRequest, issue: Row, cause: Cause) -> Claimed | Nothing:
+    """Take an issue that never lies in the queue (a mission, or a task below one), which the caller has locked.
+
+    It goes from pending over ready to in_progress here; on Nothing it has not moved.
+    """
+    holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
+    if holds:
+        return Nothing(holds[0]["reason"])
+    number = None
+    if request.max_live is not None:
+        tx.one("claim_lock", project=request.holder.machine_id)
+        number = _free_slot(tx, request, request.max_live)
+        if number is None:
+            return Nothing(f"all {request.max_live} agent slots are taken")
+    return _take(tx, request, issue, number, cause)
+
+
 class _Tidied(NamedTuple):
     """The hold on this claim, and whether dependents of something are still to be told of it."""
 
@@ -227,11 +244,14 @@ def overlap(one: str, other: str) -> bool:
 
 def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, cause: Cause) -> Claimed | Nothing:
     run_limits = budgets.limits_of(issue, request.budget)
-    balances = budgets.balances(tx, request.project_id, utc_day(tx.now))
+    scope = budgets.scope_of(issue)
+    balances = budgets.balances(tx, scope, utc_day(tx.now))
     want = budgets.wanted(tx, issue, run_limits, balances)
     if isinstance(want, budgets.Lacking):
         if want.why == "reserved":
-            return Nothing(f"budget:project {want.dimension} of the day is reserved by live runs")
+            return Nothing(f"budget:{scope.kind} {want.dimension} of the day is reserved by live runs")
+        if scope.kind == "mission":
+            return Nothing(f"budget:mission {want.dimension} of the day is used up until midnight UTC")
         return Nothing(budgets.hold(tx, request.project_id, want.dimension, cause))
     run_id = tx.new_id("run")
     cap_at = tx.now + want.wall_ms if want.wall_ms else None
@@ -269,6 +289,8 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
     by = Cause(
         Actor("supervisor" if request.supervised else "agent", request.agent), cause.command, run_id, lease.epoch
     )
+    if issue["status"] == Status.PENDING:
+        issue = issues.change(tx, issue, "issue.promoted", by, {"status": Status.READY.value})
     taken = issues.change(
         tx,
         issue,
@@ -277,7 +299,7 @@ def _take(tx: Transaction, request: ClaimRequest, issue: Row, slot: int | None, 
         {"status": Status.IN_PROGRESS.value, "lease_epoch": lease.epoch},
         {"attempt": issue["attempts"] + 1, "agent": request.agent, "machine": request.holder.machine_id},
     )
-    budgets.reserve(tx, request.project_id, want)
+    budgets.reserve(tx, scope, want)
     assert run is not None
     return Claimed(lease, taken, run, slot)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos.kernel import attention, budgets, issues, runs, settling
 from harnessos.model.budget import UNREPORTED, Spent
 from harnessos.model.issue import Status, resting
-from harnessos.model.outcome import BACKOFF_MOST_MS, COUNTED, Ended, Outcome, Standing, after
+from harnessos.model.outcome import BACKOFF_MOST_MS, COUNTED, PROVIDER_DOWN_MS, Ended, Outcome, Standing, after
 
 if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
@@ -65,6 +65,22 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         tx.one("claim_lock", project=issue["project_id"])
         tx.do("run_files_free", run=run["id"])
         tx.do("issue_unpark", run=run["id"])
+    move = _standing if issue["kind"] == "standing" else _task
+    new = move(tx, issue, run, end, cause, closing)
+    settling.after_issue(tx, new, cause)
+    budgets.settle(tx, budgets.scope_of(issue), run)
+    return new
+
+
+def _standing(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing) -> Row:
+    from harnessos.kernel import missions
+
+    if end.outcome in (Outcome.PROVIDER_QUOTA, Outcome.PROVIDER_DOWN) and closing.provider:
+        _hold_provider(tx, closing.provider, end, end.reset_at or tx.now + PROVIDER_DOWN_MS)
+    return missions.concluded(tx, issue, run, end, cause)
+
+
+def _task(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, closing: Closing) -> Row:
     limits = budgets.limits_of(issue, run["budget_json"])
     wall = issue["wall_ms"] + budgets.wall_used(run)
     standing = Standing(
@@ -75,8 +91,7 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         limits.attempts,
         None if limits.issue_wall_ms is None else limits.issue_wall_ms - wall,
         closing.require_gates,
-        # Only an issue that goes back into the queue needs to know where it would rest.
-        Status.READY if end.outcome is Outcome.SUCCESS else resting(issues.waiting(tx, issue)),
+        _rest(tx, issue, end),
         closing.most_backoff_ms,
     )
     then = after(end, standing, tx.now)
@@ -101,9 +116,14 @@ def conclude(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause, cl
         _hold_provider(tx, closing.provider, end, then.not_before)
     attention.moot(tx, issue["id"], cause)
     _ask(tx, new, run, end)
-    settling.after_issue(tx, new, cause)
-    budgets.settle(tx, run)
     return new
+
+
+def _rest(tx: Transaction, issue: Row, end: Ended) -> Status:
+    """Return where an issue goes that goes back; only then it is asked. A dispatched task never lies in the queue."""
+    if issue["kind"] == "dispatched":
+        return Status.PENDING
+    return Status.READY if end.outcome is Outcome.SUCCESS else resting(issues.waiting(tx, issue))
 
 
 def _hold_provider(tx: Transaction, provider: str, end: Ended, until: int | None) -> None:

@@ -26,6 +26,18 @@ def only_operator(cause: Cause, what: str, command: str) -> None:
         raise errors.OperatorOnly(f"only a person may {what}", hint=f"ask for: `{command}`")
 
 
+def lock_ordinary(tx: Transaction, identifier: str) -> Row:
+    """Return an issue, locked. Refused for a mission, which has words of its own, and for a task below one."""
+    issue = issues.lock_named(tx, identifier)
+    if issue["kind"] != "task":
+        what = "is a mission" if issue["kind"] == "standing" else "is a task of a mission"
+        raise errors.Refused(
+            f"{issue['identifier']} {what}; that is not done to it as to an issue",
+            hint="`harness mission resume WS`, `reset` and `pause` move a mission, `harness mission show WS` shows it",
+        )
+    return issue
+
+
 def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """Cancel an issue that is not over; its live run is stopped and told nothing further counts."""
     issue = issues.lock_named(tx, identifier)
@@ -47,7 +59,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
 def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
     """Give a failed or blocked issue a fresh allowance of attempts, and let a waiting one go at once."""
     only_operator(cause, "retry an issue", f"harness issue retry {identifier}")
-    issue = issues.lock_named(tx, identifier)
+    issue = lock_ordinary(tx, identifier)
     if issue["status"] == Status.READY and issue["not_before"] is not None:
         return issues.change(tx, issue, "issue.retried", cause, {"parked": 0, "not_before": None})
     if issue["status"] == Status.BLOCKED and str(issue["blocked_reason"]).startswith("dependency_failed:"):
@@ -79,7 +91,7 @@ def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
 def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """Open a done or cancelled issue again; ready dependents wait again, running ones are flagged."""
     only_operator(cause, "reopen an issue", f"harness issue reopen {identifier}")
-    issue = issues.lock_named(tx, identifier)
+    issue = lock_ordinary(tx, identifier)
     if issue["status"] not in (Status.DONE, Status.CANCELLED):
         raise errors.IllegalMove(
             f"{identifier} is {issue['status']}; only a done or cancelled issue is reopened",
@@ -105,7 +117,7 @@ def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """
     if reason.startswith("operator:"):
         only_operator(cause, "block an issue", f"harness issue block {identifier}")
-    issue = issues.lock_named(tx, identifier)
+    issue = lock_ordinary(tx, identifier)
     if issue["status"] == Status.IN_PROGRESS:
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be blocked when that ends", hint=f"harness why {identifier}"
@@ -261,7 +273,7 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
 
     An issue that is running keeps the definition it runs under until the run ends; it cannot be edited meanwhile.
     """
-    issue = issues.lock_named(tx, identifier)
+    issue = lock_ordinary(tx, identifier)
     if issue["status"] == Status.IN_PROGRESS:
         raise errors.IllegalMove(
             f"{identifier} is held by a run; it can be edited when that ends", hint=f"harness why {identifier}"
@@ -281,7 +293,7 @@ def edit(tx: Transaction, identifier: str, columns: Mapping[str, Any], definitio
 
 def redepend(tx: Transaction, identifier: str, add: list[str], drop: list[str], cause: Cause) -> Row:
     """Add and drop dependencies by identifier; a cycle is refused and named."""
-    issue = issues.lock_named(tx, identifier)
+    issue = lock_ordinary(tx, identifier)
     added = {named.issue(tx, name)["id"]: name for name in add}
     dropped = {named.issue(tx, name)["id"] for name in drop}
     for on, name in added.items():

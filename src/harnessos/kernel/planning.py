@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors
 from harnessos.kernel import approvals, campaigns, issues, planned_issues, settling
 from harnessos.model.graph import find_cycles
-from harnessos.model.plan import PlannedCampaign
+from harnessos.model.plan import Plan, PlannedCampaign
 from harnessos.model.policy import as_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harnessos.kernel.events import Cause
-    from harnessos.model.plan import Plan, PlannedMilestone
+    from harnessos.model.plan import PlannedIssue, PlannedMilestone
     from harnessos.store.transaction import Row, Transaction
 
 
@@ -37,6 +37,26 @@ def apply(tx: Transaction, project: Row, plan: Plan, campaign_name: str | None, 
     applied = Applied(*planned_issues.write(tx, batch))
     settling.step(tx, project["id"], cause)
     return applied
+
+
+def add_issue(
+    tx: Transaction, project: Row, campaign: Row, milestone: PlannedMilestone, planned: PlannedIssue, cause: Cause
+) -> Row:
+    """Write one issue into a milestone of a campaign, which is made at its first use; return the issue's row.
+
+    What a schedule plans: unlike a plan applied again, it costs the same however much was planned there before.
+    """
+    plan = Plan(None, None, (milestone,), (planned._replace(milestone=0),))
+    place = tx.one("milestone_by_key", campaign=campaign["id"], key=milestone.key)
+    if place is None:
+        last = tx.one("milestone_last", project=project["id"])
+        position = last["position"] + 1 if last else 1
+        place = _insert_milestone(tx, project, campaign, plan, milestone, position)
+    applied = Applied(*planned_issues.write(tx, planned_issues.Batch(project, campaign, [place], plan, {}, cause)))
+    settling.step(tx, project["id"], cause)
+    row = tx.one("issue_by_identifier", identifier=applied.created[0])
+    assert row is not None
+    return row
 
 
 def _campaign(tx: Transaction, project: Row, plan: Plan, name: str | None, cause: Cause) -> Row:

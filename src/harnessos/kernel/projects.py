@@ -41,7 +41,7 @@ def create(
         settings_json="{}",
         now=tx.now,
     )
-    budgets.open_project(tx, project)
+    budgets.open_scope(tx, budgets.of_project(project))
     events.note(tx, ("project", project), "project.created", cause, {"key": key, "kind": kind, "root": root_commit})
     campaigns.create(tx, project, campaigns.DEFAULT, "", {}, cause)
     return named.project(tx, key)

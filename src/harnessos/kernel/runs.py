@@ -55,6 +55,15 @@ def heartbeat(tx: Transaction, lease: Lease) -> Row:
     return row if row is not None else lost(lease)
 
 
+def note_line(tx: Transaction, token_hash: str) -> Row:
+    """Extend the lease of a mission's run and count a stream line of its own; return its clocks. LeaseLost when stale."""
+    row = tx.one("run_renew_by_token", token_hash=token_hash, now=tx.now, grace=CAP_GRACE_MS)
+    if row is None:
+        lost(lease_of(by_token(tx, token_hash)))
+    tx.do("run_line", run=row["id"])
+    return row
+
+
 def progress(tx: Transaction, lease: Lease, output_bytes: int) -> None:
     """Note that the run got somewhere: the progress clock starts again."""
     if not tx.run("run_progress", run=lease.run_id, epoch=lease.epoch, now=tx.now, output_bytes=output_bytes):

@@ -114,6 +114,8 @@ def refresh(tx: Transaction, issue: Row, cause: Cause) -> Row:
 
 def settle_one(tx: Transaction, issue: Row, cause: Cause) -> Row:
     """Move an issue that nobody works at to where it rests; return its row. Others are left where they are."""
+    if issue["kind"] != "task":
+        return issue  # a mission, or a task below one, is never promoted: its own verbs take it
     for _ in range(2):
         resting = issue["status"] in (Status.PENDING, Status.READY)
         if not resting and not str(issue["blocked_reason"]).startswith("dependency_failed:"):

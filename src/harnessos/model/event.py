@@ -49,9 +49,12 @@ def chained(head: str, event: Event) -> str:
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
-def fold(events: Iterable[str]) -> dict[str, Any]:
-    """Return an issue's decision columns from the `data_json` of its events, oldest first."""
-    columns: dict[str, Any] = dict.fromkeys(DECIDED)
+def fold(events: Iterable[str], under: str = "set") -> dict[str, Any]:
+    """Return an issue's decision columns from the `data_json` of its events, oldest first.
+
+    `under` is the key they stand under: `set` for the issue's own, `mission` for those of the mission it is.
+    """
+    columns: dict[str, Any] = dict.fromkeys(DECIDED) if under == "set" else {}
     for data in events:
-        columns.update(json.loads(data).get("set", {}))
+        columns.update(json.loads(data).get(under, {}))
     return columns

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 _S = Status
 MOVES: dict[Status, frozenset[Status]] = {
-    _S.PENDING: frozenset({_S.READY, _S.BLOCKED, _S.CANCELLED}),
+    _S.PENDING: frozenset({_S.READY, _S.DONE, _S.BLOCKED, _S.CANCELLED}),
     _S.READY: frozenset({_S.PENDING, _S.IN_PROGRESS, _S.BLOCKED, _S.CANCELLED}),
     _S.IN_PROGRESS: frozenset({_S.DONE, _S.READY, _S.PENDING, _S.FAILED, _S.BLOCKED, _S.CANCELLED}),
     _S.BLOCKED: frozenset({_S.PENDING, _S.DONE, _S.CANCELLED}),

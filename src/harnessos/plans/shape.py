@@ -160,11 +160,13 @@ MILESTONE = TypeAdapter(MilestoneShape)
 PLAN = TypeAdapter(PlanShape)
 
 
-def _fields(*places: tuple[str, type]) -> dict[str, tuple[str, ...]]:
+def fields_of(*places: tuple[str, type]) -> dict[str, tuple[str, ...]]:
+    """Return the fields of each shape, by the path it stands at."""
     return {where: tuple(shape.__annotations__) for where, shape in places}
 
 
-def _work(where: str) -> tuple[tuple[str, type], ...]:
+def work_fields(where: str) -> tuple[tuple[str, type], ...]:
+    """Return where the shapes of workflow metadata stand below a path."""
     return (
         (f"{where}.recipients", RecipientShape),
         (f"{where}.approvals", ApprovalShape),
@@ -172,7 +174,8 @@ def _work(where: str) -> tuple[tuple[str, type], ...]:
     )
 
 
-def _policy(where: str) -> tuple[tuple[str, type], ...]:
+def policy_fields(where: str) -> tuple[tuple[str, type], ...]:
+    """Return where the shapes of a policy stand, whose own path this is."""
     return (
         (where, PolicyShape),
         (f"{where}.serviceLevel", ServiceLevelShape),
@@ -181,15 +184,15 @@ def _policy(where: str) -> tuple[tuple[str, type], ...]:
     )
 
 
-KNOWN = _fields(
+KNOWN = fields_of(
     ("", PlanShape),
     ("campaign", CampaignShape),
-    *_policy("campaign.policy"),
+    *policy_fields("campaign.policy"),
     ("milestones", MilestoneShape),
-    *_work("milestones"),
+    *work_fields("milestones"),
     ("milestones.issues", IssueShape),
-    *_work("milestones.issues"),
-    *_policy("milestones.issues.policy"),
+    *work_fields("milestones.issues"),
+    *policy_fields("milestones.issues.policy"),
 )
 """The fields of every mapping of a plan, by its path without indices."""
 

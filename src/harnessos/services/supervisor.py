@@ -18,10 +18,13 @@ from harnessos.dispatch.watching import Control
 from harnessos.kernel import claims, escalation, reaping, settling
 from harnessos.kernel.claims import Claimed, ClaimRequest
 from harnessos.kernel.events import Cause
+from harnessos.mission.agent import CommandAgent
 from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services.leases import Leases
+from harnessos.services.missions import LOOK_S, Missions
 from harnessos.services.notifying import Notifier
 from harnessos.services.reporting import Reporter
+from harnessos.services.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from harnessos.bridge import Bridge
     from harnessos.dispatch.ground import Ground
+    from harnessos.mission.agent import Agent, Runner
     from harnessos.services.projects import Served
     from harnessos.store.transaction import Row, Transaction
 
@@ -59,10 +63,20 @@ class Ending(NamedTuple):
 
 
 class Supervisor:
-    """See the module. `served` are the projects; `tell` is given every event as a document."""
+    """See the module. `served` are the projects; `tell` is given every event as a document.
+
+    With `missions` those of this machine are served as well; `agents` makes the agent of a mission's runner.
+    """
 
     def __init__(
-        self, ground: Ground, served: list[Served], options: Options, tell: Callable[[Mapping[str, object]], None]
+        self,
+        ground: Ground,
+        served: list[Served],
+        options: Options,
+        tell: Callable[[Mapping[str, object]], None],
+        *,
+        missions: bool = False,
+        agents: Callable[[Runner], Agent] = CommandAgent,
     ) -> None:
         self._ground = ground
         self._served = served
@@ -70,10 +84,18 @@ class Supervisor:
         self._control = Control()
         self._reporter = Reporter(ground, [place.project for place in served], tell)
         self._notifier = Notifier(ground, self._reporter)
+        self._leases = Leases(ground)
+        self._missions = (
+            Missions(ground, CAUSE, self._control, self._leases, self._reporter.say, agents, options.max_agents)
+            if missions
+            else None
+        )
+        request = self._missions.request if self._missions else None
+        projects = [place.project for place in served]
+        self._scheduler = Scheduler(ground, projects, CAUSE, self._reporter.say, request)
         self._runs: dict[str, Future[None]] = {}
         self._changes = -1
         self._heard = -1
-        self._leases = Leases(ground)
         self._look_at = 0.0
         self._swept_at: float | None = None
         self._listens = False
@@ -121,10 +143,12 @@ class Supervisor:
         seen = self._ground.store.change_count()
         if seen == self._changes and now < self._look_at and not ended and not self._control.drain.is_set():
             return self._rest(now)
-        self._look_at = now + min(served.poll_s for served in self._served)
+        self._look_at = now + min((served.poll_s for served in self._served), default=LOOK_S)
         processes.reap_orphans()
         self._recover(now, bridge)
         self._verify_again(now, bridge)
+        self._schedule(now, bridge)
+        self._drive_missions(bridge)
         for served in self._served:
             self._serve(served, now, bridge)
         self._offered = True
@@ -170,6 +194,23 @@ class Supervisor:
                 continue
             self._taken[run["id"]] = now + RECOVER_S
             self._runs[run["id"]] = bridge.start(partial(closing.verify_again, self._ground, served.place, run))
+
+    def _schedule(self, now: float, bridge: Bridge) -> None:
+        """Fire what is due, before the queue is looked at: what it plans is dispatched in the same tick.
+
+        A schedule is no timer that `--until-idle` would wait for, or that would be left over: it never ends.
+        """
+        if self._control.drain.is_set() or (self._options.once and self._offered):
+            return
+        rest = self._scheduler.evaluate(None if self._options.once else bridge.start).rest_s
+        if rest is not None:
+            self._look_at = min(self._look_at, now + rest)
+
+    def _drive_missions(self, bridge: Bridge) -> None:
+        """Give runs of missions that began, here or by their schedule, their threads."""
+        if self._missions is not None:
+            stops = self._control.drain.is_set() or (self._options.once and self._offered)
+            self._missions.tick(bridge, self._runs, begin=not stops)
 
     def _sweep(self, now: float) -> None:
         """Now and then, after recovery: clean up after runs that are over."""
@@ -258,7 +299,7 @@ class Supervisor:
         return bool(over)
 
     def _decide(self) -> None:
-        if self._runs:
+        if self._runs or self._scheduler.busy or (self._missions is not None and self._missions.busy):
             return
         stops = self._control.drain.is_set() or self._options.once
         if stops or (self._options.until_idle and all(self._idle(served) for served in self._served)):

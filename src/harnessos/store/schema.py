@@ -7,10 +7,10 @@ from harnessos import errors
 APPLICATION_ID = 0x48524E53
 """Written into a SQLite file's header (`HRNS`), so that a ledger is known for one whatever its name."""
 
-SCHEMA = 3
+SCHEMA = 4
 """The schema this program writes."""
-MIN_READER = 3
-MIN_WRITER = 3
+MIN_READER = 4
+MIN_WRITER = 4
 """The oldest programs that may read and write what this one writes; recorded in the ledger's `meta`."""
 
 

@@ -18,14 +18,15 @@ _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 def show(call: Call) -> None:
     """Show what came of the last hours."""
-    length = _length(call.args.since)
+    length = length_ms(call.args.since)
     project = call.harness.project(call.args.project)
     since = max(0, call.harness.clock.now() - length)
     seen = call.harness.read(report.query, project, since, call.args.cursor, call.args.limit)
     call.out.show(views.document(seen), _text(seen))
 
 
-def _length(text: str) -> int:
+def length_ms(text: str) -> int:
+    """Return a length of time such as 90m, 12h or 2d, in ms."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
     if found is None:
         raise errors.BadUsage(f"{text!r} is no length of time", hint="a number with s, m, h or d: 12h, 90m, 2d")

@@ -28,7 +28,7 @@ def up(call: Call) -> int:
     args = call.args
     if args.max_agents is not None and args.max_agents < 1:
         raise errors.BadUsage(f"--max-agents {args.max_agents} would start nobody", hint="name at least 1")
-    wanted = Serve(args.project, _named(args.workflow))
+    wanted = Serve(args.project, _named(args.workflow), args.missions)
     options = Options(args.until_idle, args.once, duration(args.max_wait), args.max_agents)
     if args.dry_run:
         return _dry_run(call, wanted, options)

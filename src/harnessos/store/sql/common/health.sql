@@ -88,5 +88,5 @@ ORDER BY b.period, b.dimension LIMIT :most;
 
 -- name: health_decided
 -- A page of issues with the columns their events decide.
-SELECT id, identifier, number, status, blocked_reason, lease_epoch, attempts, verdict, accepted_commit, definition
+SELECT id, kind, identifier, number, status, blocked_reason, lease_epoch, attempts, verdict, accepted_commit, definition
 FROM issues WHERE project_id = :project AND number > :after ORDER BY number LIMIT :most;

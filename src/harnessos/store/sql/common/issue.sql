@@ -134,6 +134,7 @@ WHERE d.issue_id = :issue AND d.state = 2 ORDER BY d.depends_on_id LIMIT :one;
 -- Issues of a milestone that only its dependency milestones or approvals kept pending.
 SELECT id FROM issues
 WHERE milestone_id = :milestone AND status = 'pending' AND unmet = 0 AND broken = 0 AND approvals_open = 0
+    AND kind = 'task'
 ORDER BY id LIMIT :most;
 
 -- name: issue_ready_in
@@ -159,7 +160,7 @@ SELECT status, count(*) AS n FROM issues WHERE project_id = :project GROUP BY st
 -- Pending issues that wait for nothing: there are none unless a settlement was interrupted.
 SELECT i.id FROM issues i LEFT JOIN milestones m ON m.id = i.milestone_id
 WHERE i.project_id = :project AND i.status = 'pending' AND i.unmet = 0 AND i.broken = 0 AND i.approvals_open = 0
-    AND coalesce(m.unmet, 0) = 0 AND coalesce(m.approvals_open, 0) = 0
+    AND coalesce(m.unmet, 0) = 0 AND coalesce(m.approvals_open, 0) = 0 AND i.kind = 'task'
 ORDER BY i.id LIMIT :most;
 
 -- name: issue_waits

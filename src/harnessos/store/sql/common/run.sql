@@ -39,6 +39,18 @@ UPDATE runs SET heartbeat_at = :now,
 WHERE id = :run AND epoch = :epoch AND live = 1
 RETURNING expires_at, phase, stop_request, verdict, ttl_ms, turns;
 
+-- name: run_renew_by_token
+-- The same, by what stands for the run: a stream line of a mission.
+UPDATE runs SET heartbeat_at = :now, progress_at = :now,
+    expires_at = CASE WHEN cap_at < :now THEN expires_at
+        WHEN supervised = 0 AND cap_at + :grace < :now + ttl_ms THEN cap_at + :grace ELSE :now + ttl_ms END
+WHERE token_hash = :token_hash AND live = 1
+RETURNING id, expires_at, phase, stop_request, ttl_ms;
+
+-- name: run_line
+-- A stream line of a mission's run, counted.
+UPDATE mission_runs SET lines = lines + 1 WHERE run_id = :run;
+
 -- name: run_renew_held
 -- Renews every live lease that this process watches.
 UPDATE runs SET heartbeat_at = :now, expires_at = :now + ttl_ms

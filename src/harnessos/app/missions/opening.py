@@ -1,0 +1,112 @@
+"""A mission's workspace and its ledger: `--store`, HARNESS_STORE, the workspace's own, the default; never the cwd's project."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from harnessos import errors, settings
+from harnessos.app.harness import fingerprint
+from harnessos.mission import marks, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from harnessos.app.harness import Harness
+    from harnessos.kernel.events import Cause
+    from harnessos.mission.site import Site
+    from harnessos.mission.workspace import Registration
+    from harnessos.store.transaction import Row, Transaction
+
+
+class At:
+    """A workspace with its mission; a context manager that closes the ledger. `place` is the folder, without links."""
+
+    def __init__(self, harness: Harness, given: str | Path, registered: Registration | None = None) -> None:
+        self.place = marks.resolve(given)
+        found = registered or workspace.require(self.place)
+        self.registration = found
+        self.harness = harness.beside(found.store)
+        self.mission_id = found.mission
+
+    def __enter__(self) -> Self:
+        """Return this, once it is sure that the ledger is the workspace's."""
+        self.require_ledger()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the ledger."""
+        self.harness.close()
+
+    def require_ledger(self) -> None:
+        """Refuse another ledger than the one the workspace belongs to."""
+        if self.harness.read(_knows, self.registration.ledger, self.mission_id):
+            return
+        raise errors.Refused(
+            f"{self.place} belongs to mission {self.registration.identifier} of another ledger",
+            hint=f"`harness mission adopt {self.place}` takes it into this one, with the state its documents show",
+            store=settings.without_password(self.harness.settings.store_url),
+        )
+
+    @property
+    def cause(self) -> Cause:
+        """Return what this call's events carry."""
+        return self.harness.cause
+
+    @cached_property
+    def site(self) -> Site:
+        """Return where the mission's work is done."""
+        from harnessos.mission.site import Site
+
+        return Site(self.harness.ground, self.place, self.mission_id, self.cause)
+
+    def row(self) -> Row:
+        """Return the mission as it stands."""
+        from harnessos.kernel import missions
+
+        return self.harness.read(missions.find, self.mission_id)
+
+    def token(self, given: str | None) -> str | None:
+        """Return the token of the run that calls: as given, the environment's, else the one kept in the workspace."""
+        if given == "-":
+            return self.harness.token(given)
+        live = workspace.live(self.place)
+        return given or self.harness.environ.get("HARNESS_SESSION_TOKEN") or (live.token if live else None)
+
+    @cached_property
+    def machine(self) -> str:
+        """Return this machine's id."""
+        return self.harness.machine()
+
+
+def create_default(harness: Harness, say: Callable[[str], None]) -> None:
+    """Make the default ledger where there is none yet; another one that is missing stays an error."""
+    from harnessos.store.opening import create_store
+
+    url = harness.settings.store_url
+    if harness.settings.is_named or url != settings.default_store(harness.settings.home):
+        return
+    if create_store(url, ids=harness.ids):
+        say(f"created the ledger {url}")
+
+
+def lease_run(at: At, given: str | None) -> Row | None:
+    """Return the live run whose token this call has, None without one. LeaseLost (75) once its lease moved on."""
+    token = at.token(given)
+    if token is None:
+        return None
+    from harnessos.kernel import runs
+
+    run = at.harness.read(runs.by_token, fingerprint(token))
+    if not run["live"]:
+        runs.lost(runs.lease_of(run))
+    return run
+
+
+def _knows(tx: Transaction, ledger: str, mission: str) -> bool:
+    row = tx.one("ledger_read", one=1)
+    return row is not None and row["id"] == ledger and tx.one("mission_by_id", id=mission) is not None

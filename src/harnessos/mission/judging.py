@@ -1,0 +1,159 @@
+"""`mission eval` and what needs it: judging a claim, and judging everything before a mission is complete."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from harnessos import errors
+from harnessos.files import atomic_write, contained
+from harnessos.kernel import mission_runs
+from harnessos.mission import evaluation, keeping, reading, workspace
+from harnessos.mission.criteria import mandatory
+from harnessos.mission.evaluation import Evaluation, Scope
+from harnessos.model import mission as model
+from harnessos.model.instants import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harnessos.mission.reading import Loaded
+    from harnessos.mission.site import Site
+    from harnessos.store.transaction import Row
+
+REPORT = "logs/eval_report.json"
+
+
+def judge(site: Site, tell: Callable[[str], None] = lambda _: None) -> tuple[Evaluation, bool]:
+    """Evaluate the workspace as it is; an open claim is decided by it. Return whether there was one."""
+    mission = site.row()
+    claim = model.read(mission).claim
+    loaded = reading.load(site.place)
+    found, files = _evaluate(site, loaded, Scope(claim.step if claim else None), tell)
+    decided = _record(site, loaded, claim.run if claim else None, found, files)
+    return found, decided
+
+
+def judge_open(site: Site, loaded: Loaded) -> None:
+    """Judge the last claim if nobody has: what comes next must not overtake it."""
+    claim = model.read(site.row()).claim
+    if claim is not None and claim.unjudged:
+        found, files = _evaluate(site, loaded, Scope(claim.step), lambda _: None)
+        _record(site, loaded, claim.run, found, files)
+        mission_runs.refuse_stopped(site.row())
+
+
+def _evaluate(
+    site: Site, loaded: Loaded, scope: Scope, tell: Callable[[str], None]
+) -> tuple[Evaluation, dict[str, str]]:
+    files = reading.judged_files(site.place)
+    if loaded.criteria is None:
+        why = next((each.describe() for each in loaded.problems if each.file == "eval_criteria.md"), "it says nothing")
+        check = evaluation.Judged("eval_criteria.md", "", True, "run", False, why, 0.0, evaluation.UNISOLATED)
+        return Evaluation(evaluation.NOT_VERIFIABLE, (check,)), files
+    found = evaluation.evaluate(
+        site.place,
+        loaded.criteria,
+        loaded.contract,
+        scope,
+        evaluation.boxes_of(site.ground),
+        tell,
+    )
+    return found, files
+
+
+def _record(site: Site, loaded: Loaded, run: str | None, found: Evaluation, files: dict[str, str]) -> bool:
+    checks = [check.record() for check in found.checks]
+    verdict = mission_runs.Verdict(found.verdict, checks, files, loaded.steps)
+    decided = site.write(mission_runs.judge, site.mission_id, run, verdict, site.cause)
+    write_report(site, found)
+    level = "SUCCESS" if found.verdict == evaluation.PASSED else "ERROR"
+    failing = f": {', '.join(found.failing)}" if found.failing else ""
+    site.note(level, site.row()["step"], f"eval {found.verdict}{failing}")
+    keeping.refresh(site, loaded)
+    return decided
+
+
+def write_report(site: Site, found: Evaluation) -> None:
+    """Write logs/eval_report.json."""
+    document = {"timestamp": stamp(site.now()), "workspace": str(site.place), **report(found)}
+    path = contained(site.place, site.place / REPORT)
+    path.parent.mkdir(exist_ok=True)
+    with workspace.lock(site.place):
+        atomic_write(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def report(found: Evaluation) -> dict[str, Any]:
+    """Return what `eval --json` prints. Any: see mission.evaluation."""
+    return {"verdict": found.verdict, "checks": [check.document() for check in found.checks]}
+
+
+def complete(site: Site, tell: Callable[[str], None] = lambda _: None) -> Row:
+    """Set the mission complete: the last evaluation passed at these files, and now every mandatory check passes.
+
+    Refused (65) with the names of what fails or was never judged. Return the mission's row.
+    """
+    mission = site.row()
+    mission_runs.refuse_stopped(mission)
+    loaded = reading.load(site.place)
+    judged = json.loads(mission["judged_json"])
+    if judged.get("verdict") != evaluation.PASSED or judged.get("files") != reading.judged_files(site.place):
+        raise _unjudged(site, mission, loaded, judged)
+    found, files = _evaluate(site, loaded, Scope(everything=True), tell)
+    write_report(site, found)
+    if found.verdict != evaluation.PASSED:
+        failing = [*found.failing] or ["no mandatory check"]
+        raise errors.Refused(
+            f"not complete, these criteria fail: {', '.join(failing)}",
+            hint=f"mend them, then `harness mission eval {site.place}` and try again",
+            failing=failing,
+        )
+    return _completed(site, loaded, files)
+
+
+def complete_if_reached(site: Site, loaded: Loaded) -> bool:
+    """Set a mission complete that declares an end, once everything mandatory passes; return whether it is.
+
+    A mission without a mandatory check of completion never completes by itself.
+    """
+    if not _declares_end(loaded):
+        return False
+    found, files = _evaluate(site, loaded, Scope(everything=True), lambda _: None)
+    if found.verdict != evaluation.PASSED:
+        return False
+    _completed(site, loaded, files)
+    return True
+
+
+def _declares_end(loaded: Loaded) -> bool:
+    if loaded.criteria is None or loaded.contract is None:
+        return False
+    must = mandatory(loaded.criteria, loaded.contract)
+    return any(
+        standard.completion and standard.id in must and standard.checks for standard in loaded.criteria.standards
+    )
+
+
+def _completed(site: Site, loaded: Loaded, files: dict[str, str]) -> Row:
+    site.write(mission_runs.complete, site.mission_id, files, site.cause)
+    site.note("SUCCESS", "final", "mission complete")
+    keeping.refresh(site, loaded)
+    return site.row()
+
+
+def _unjudged(site: Site, mission: Row, loaded: Loaded, judged: dict[str, Any]) -> errors.Refused:
+    """Return the error that names what failed at the last evaluation, or everything mandatory when there was none."""
+    failing = list(judged.get("failing", []))
+    if judged.get("verdict") == evaluation.PASSED:
+        what = "files changed since the last evaluation"
+    elif not judged:
+        what = "nothing was evaluated yet"
+    else:
+        what = "the last evaluation did not pass"
+    if not failing and loaded.criteria is not None:
+        failing = sorted(standard.id for standard in loaded.criteria.standards if standard.mandatory)
+    return errors.Refused(
+        f"{mission['identifier']} is not complete: {what}; criteria: {', '.join(failing) or 'none that can be run'}",
+        hint=f"`harness mission eval {site.place}` judges the workspace as it is now",
+        failing=failing,
+    )

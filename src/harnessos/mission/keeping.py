@@ -1,0 +1,51 @@
+"""Keeping a workspace's documents at what the ledger says, with the topics that matter for the current step first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harnessos.memory.checking import relevant
+from harnessos.mission import publishing, reading, workspace
+from harnessos.model.digest import sha256_hex
+from harnessos.model.mission import plain_step
+
+if TYPE_CHECKING:
+    from harnessos.mission.publishing import Published
+    from harnessos.mission.reading import Loaded
+    from harnessos.mission.site import Site
+    from harnessos.store.transaction import Row, Transaction
+
+
+def refresh(site: Site, loaded: Loaded | None = None, *, take_step: bool = False) -> Published:
+    """Render heartbeat.md and progress.md anew."""
+    loaded = loaded or reading.load(site.place)
+    rank = ranked(site, loaded, site.row()["step"])
+    return publishing.publish(site, loaded.shown._replace(rank=rank), take_step=take_step)
+
+
+def ranked(site: Site, loaded: Loaded, step: str) -> list[str]:
+    """Return the slugs of the topics that concern a step, best first."""
+    from harnessos.mission.remembering import pointers
+
+    known = pointers(site)
+    if not known:
+        return []
+    steps = loaded.playbook.steps if loaded.playbook else ()
+    texts = [f"{each.title} {each.what}" for each in steps if each.number == plain_step(step)]
+    return [row.slug for row in relevant(known.values(), " ".join([step, *texts]), len(known))]
+
+
+def recover_start(site: Site) -> None:
+    """Keep the token of a run whose start was cut off between the ledger and the workspace's own file."""
+    planned = workspace.planned(site.place)
+    if planned is None:
+        return
+    with workspace.lock(site.place):
+        run = site.read(_by_token, sha256_hex(planned.token.encode("utf-8", "surrogateescape")))
+        if run is not None and run["live"]:
+            workspace.begun(site.place, workspace.RunFile(run["id"], planned.token))
+        workspace.unplan(site.place)
+
+
+def _by_token(tx: Transaction, token_hash: str) -> Row | None:
+    return tx.one("run_by_token", token_hash=token_hash)
