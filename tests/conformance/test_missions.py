@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harnessos import errors
-from harnessos.inspector import replay
+from harnessos.inspector import replay, why
 from harnessos.kernel import claims, mission_runs, missions, settling
 from harnessos.kernel.mission_runs import Begin, Said
 from harnessos.model import mission as model
@@ -335,3 +335,32 @@ def test_the_ledger_keeps_the_hashes_of_the_last_two_renderings(mission: OnLedge
     for value in ("a", "b", "b", "c"):
         mission.ledger.store.write(missions.rendering, mission.id, {"heartbeat.md": value})
     assert mission.row["rendered_json"] == '{"heartbeat.md": ["c", "b"]}'
+
+
+def _why(mission: OnLedger) -> why.Why:
+    return mission.ledger.store.read(why.query, mission.row["identifier"])
+
+
+def test_why_says_for_every_state_of_a_mission_what_changes_it(mission: OnLedger) -> None:
+    assert _why(mission).command == ("harness", "mission", "start", "/w")
+    run = mission.start()
+    assert "is running" in _why(mission).sentence
+    assert _why(mission).command == ("harness", "run", "stop", run.claimed.lease.run_id)
+    mission.say(run, "blocked", note="which colour?")
+    assert "which colour?" in _why(mission).sentence
+    assert _why(mission).command == ("harness", "mission", "resume", "/w")
+    mission.resume()
+    mission.ledger.store.write(missions.pause, mission.id, BY_OPERATOR)
+    assert "paused by a person" in _why(mission).sentence
+    mission.resume()
+    mission.fail_until_blocked()
+    assert "circuit breaker tripped after 3 failures" in _why(mission).sentence
+    mission.resume()
+    mission.once()
+    mission.ledger.store.write(mission_runs.complete, mission.id, {"mission.md": "1"}, BY_AGENT)
+    assert _why(mission).command == ("harness", "mission", "reset", "/w")
+
+
+def test_a_mission_that_is_renamed_is_found_by_its_new_name(mission: OnLedger) -> None:
+    mission.ledger.store.write(missions.configure, mission.id, BY_OPERATOR, name="other")
+    assert (mission.row["name"], mission.issue["task"]) == ("other", "other")

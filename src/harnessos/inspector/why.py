@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
-from harnessos.inspector import next_action, reasons, remedies, views, why_facts, why_issue
+from harnessos.inspector import next_action, reasons, remedies, views, why_facts, why_issue, why_mission, why_task
 from harnessos.inspector.remedies import Remedy, harness, raise_cap
 from harnessos.inspector.status import budgets
 from harnessos.inspector.views import ANY_HOST, Host, span
@@ -67,6 +67,11 @@ def _why(subject: str, kind: str, status: str, reason: str | None, answer: Answe
 
 
 def _issue(tx: Transaction, issue: Row, host: Host) -> Why:
+    if issue["kind"] == "standing":
+        reason = issue["blocked_reason"]
+        return _why(issue["identifier"], "issue", issue["status"], reason, why_mission.explain(tx, issue))
+    if issue["kind"] == "dispatched" and issue["status"] in ("pending", "in_progress"):
+        return _why(issue["identifier"], "issue", issue["status"], None, why_task.explain(tx, issue))
     facts = why_facts.of_issue(tx, issue, host)
     known = {**issue, "campaign": facts.campaign["name"], "campaign_status": facts.campaign["status"]}
     reason = reasons.blocked_reason(known, facts.waits, facts.holds)

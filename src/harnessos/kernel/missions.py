@@ -251,6 +251,8 @@ def configure(tx: Transaction, /, mission_id: str, cause: Cause, **given: Any) -
         events.note(tx, ("issue", issue["id"]), "mission.changed", cause, changed)
     columns = {name: changed.get(name, mission[name]) for name in ("name", "machine_id", "workspace", "runner_json")}
     tx.do("mission_place", id=mission_id, **columns)
+    if "name" in changed:
+        tx.do("mission_issue_name", issue=issue["id"], name=changed["name"])
     return find(tx, mission_id)
 
 

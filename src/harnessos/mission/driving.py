@@ -7,6 +7,7 @@ acted on once its process has ended; what it does not say the harness says for i
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from harnessos import errors
@@ -109,14 +110,15 @@ class Drive:
         if said is None and ended is not None and ended.outcome not in (Outcome.AGENT_FAULT, Outcome.TASK_FAULT):
             self._finish(ended, closing)
             return
-        if said is None:
-            said = self._instead(ended, loaded)
-        said = said._replace(changed=self._changed(loaded))
+        by_agent = said is not None
+        said = (said or self._instead(ended, loaded))._replace(changed=self._changed(loaded))
         end = mission_runs.ended_by(said)
         self._site.write(mission_runs.say, self._lease, said, end, self._site.cause, closing)
-        level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
-        self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
-        judging.judge_open(self._site, loaded)
+        if not by_agent:  # what the agent said stands in the stream since it said it
+            level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
+            self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
+        with suppress(errors.MissionStopped):  # this very verdict may trip the breaker; what follows a run still follows
+            judging.judge_open(self._site, loaded)
         self._after(loaded)
 
     def _instead(self, ended: Ended | None, loaded: Loaded) -> Said:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from harnessos.mission.reading import Loaded
     from harnessos.mission.site import Site
+    from harnessos.model.mission import Claim
     from harnessos.store.transaction import Row
 
 REPORT = "logs/eval_report.json"
@@ -30,7 +31,7 @@ def judge(site: Site, tell: Callable[[str], None] = lambda _: None) -> tuple[Eva
     claim = model.read(mission).claim
     loaded = reading.load(site.place)
     found, files = _evaluate(site, loaded, Scope(claim.step if claim else None), tell)
-    decided = _record(site, loaded, claim.run if claim else None, found, files)
+    decided = _record(site, loaded, claim, found, files)
     return found, decided
 
 
@@ -39,7 +40,7 @@ def judge_open(site: Site, loaded: Loaded) -> None:
     claim = model.read(site.row()).claim
     if claim is not None and claim.unjudged:
         found, files = _evaluate(site, loaded, Scope(claim.step), lambda _: None)
-        _record(site, loaded, claim.run, found, files)
+        _record(site, loaded, claim, found, files)
         mission_runs.refuse_stopped(site.row())
 
 
@@ -62,14 +63,15 @@ def _evaluate(
     return found, files
 
 
-def _record(site: Site, loaded: Loaded, run: str | None, found: Evaluation, files: dict[str, str]) -> bool:
+def _record(site: Site, loaded: Loaded, claim: Claim | None, found: Evaluation, files: dict[str, str]) -> bool:
     checks = [check.record() for check in found.checks]
     verdict = mission_runs.Verdict(found.verdict, checks, files, loaded.steps)
-    decided = site.write(mission_runs.judge, site.mission_id, run, verdict, site.cause)
+    decided = site.write(mission_runs.judge, site.mission_id, claim.run if claim else None, verdict, site.cause)
     write_report(site, found)
     level = "SUCCESS" if found.verdict == evaluation.PASSED else "ERROR"
     failing = f": {', '.join(found.failing)}" if found.failing else ""
-    site.note(level, site.row()["step"], f"eval {found.verdict}{failing}")
+    # Of the step that was claimed: the pointer has moved on by now.
+    site.note(level, (claim.step if claim else "") or site.row()["step"], f"eval {found.verdict}{failing}")
     keeping.refresh(site, loaded)
     return decided
 

@@ -141,7 +141,7 @@ VALUES (:id, :project, :campaign, :lane, :number, :identifier, :task, 2, 'pendin
 
 -- name: mission_next_firing
 -- When a mission is due next, by what it is due for.
-SELECT fires_at FROM schedules WHERE mission_id = :mission AND target = :target AND paused = 0 AND fires_at IS NOT NULL
+SELECT id, fires_at FROM schedules WHERE mission_id = :mission AND target = :target AND paused = 0 AND fires_at IS NOT NULL
 ORDER BY fires_at LIMIT :one;
 
 -- name: mission_run_documents
@@ -166,3 +166,7 @@ SELECT id, kind, question, command, created_at FROM attention WHERE issue_id = :
 -- The firings of a mission that began no run, and why, newest first.
 SELECT f.nominal_at, f.reason FROM schedules s JOIN schedule_firings f ON f.schedule_id = s.id
 WHERE s.mission_id = :mission AND f.outcome = 'skipped' AND f.nominal_at >= :since ORDER BY f.nominal_at DESC LIMIT :most;
+
+-- name: mission_issue_name
+-- The mission's name, where issues are listed.
+UPDATE issues SET task = :name WHERE id = :issue;
