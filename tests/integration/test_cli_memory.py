@@ -26,7 +26,7 @@ def test_component_7_the_three_layers_hold_what_they_are_for(ws: Workspace) -> N
     assert "| API rate-limits | `knowledge/api_rate_limits.md` |" in ws.text("heartbeat.md")
 
 
-def test_p19_nothing_is_verified_before_its_run_was(ws: Workspace) -> None:
+def test_unverified_run_writes_nothing_to_L1_L2(ws: Workspace) -> None:
     ws.start()
     ws.good("memory learn", "--topic", "limits", "--insight", "Wait a minute.")
     ws.done()
@@ -47,11 +47,22 @@ def test_rule_9_a_dump_is_no_insight(ws: Workspace) -> None:
         ws("memory stream", "--step", "1", "--event", f"the fetch number {number} timed out")
     dump = "; ".join(f"the fetch number {number} timed out" for number in range(3))
     assert ws("memory learn", "--topic", "t", "--insight", dump).code == 65
+    assert not list((ws.path / "knowledge").glob("t.md"))
+
+
+def test_secret_patterns_refused(ws: Workspace) -> None:
     secret = "AKIA" + "ABCDEFGHIJKLMNOP"
     said = ws("memory learn", "--topic", "keys", "--insight", f"the key is {secret}")
     assert said.code == 65
     assert secret not in said.err
-    assert not list((ws.path / "knowledge").glob("t.md"))
+    assert not list((ws.path / "knowledge").glob("keys.md"))
+
+
+def test_recalled_text_cannot_be_relearned(ws: Workspace) -> None:
+    ws.good("memory learn", "--topic", "waits", "--insight", "Wait a minute after a 403.")
+    again = ws.good("memory learn", "--topic", "waits", "--insight", "Wait a minute after a 403.")
+    assert again["duplicate_of"] is not None
+    assert ws.text("knowledge/waits.md").count("Wait a minute after a 403.") == 1
 
 
 def test_rule_5_no_topic_leads_to_the_constitution(ws: Workspace) -> None:
@@ -135,7 +146,7 @@ def test_b26_a_thousand_topics_leave_the_index_under_2_kb(ws: Workspace) -> None
     assert len(ws.good("memory topics")["items"]) == 1000
 
 
-def test_an_insight_that_replaces_another_keeps_its_history(ws: Workspace) -> None:
+def test_contradiction_supersedes_and_keeps_history(ws: Workspace) -> None:
     first = ws.good(
         "memory learn", "--topic", "waits", "--insight", "Wait 60 seconds after the API answers 403 and try again."
     )

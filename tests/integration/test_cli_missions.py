@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -521,3 +522,92 @@ def test_show_list_and_lint(ws: Workspace) -> None:
     assert ws("mission lint").code == 0
     (ws.path / "eval_criteria.md").write_text("### Standard 1: nothing\n")
     assert ws("mission lint", "--strict").code == 1
+
+
+def test_rule_4_the_breakpoint_is_printed_by_start_and_a_run_without_start_cannot_be_done(ws: Workspace) -> None:
+    assert ws("mission done", "--step", "3").code == 65
+    ws.start()
+    ws.produce()
+    ws.done("2")
+    ws("mission eval")
+    assert "goes on at Step 3" in ws("mission start").out
+    ws.good("mission fail", "--step", "3", "--error", "interrupted")
+    assert ws.good("mission start")["step"] == "Step 3"  # a failure keeps the breakpoint
+
+
+def test_rule_11_a_mission_without_dreams_is_warned_about(ws: Workspace) -> None:
+    store = f"sqlite:///{ws.terminal.home}/harness.sqlite"
+    with sqlite3.connect(ws.terminal.home / "harness.sqlite") as connection:
+        connection.execute("UPDATE missions SET created_at = created_at - 3 * 86400000")
+    said = ws("mission boot", "--store", store)
+    assert said.code == 0
+    assert "no dream is scheduled" in said.out
+    asked = ws.terminal.good("attention", "list", "--project", "MSN")["items"]
+    assert [row["kind"] for row in asked] == ["dream"]
+    ws.good("mission schedule", "--install")
+    assert "no dream is scheduled" not in ws("mission boot").out
+
+
+def test_component_2_the_playbook_is_the_record_of_how_the_work_is_done(ws: Workspace) -> None:
+    ws.start()
+    ws.done("1")
+    ws.produce()
+    ws("mission eval")
+    assert "| Pending Steps | `2, 3, 4` |" in ws.text("heartbeat.md")
+    (ws.path / "playbook.md").write_text(FILLED["playbook.md"].replace("Find one new line.", "Find a better line."))
+    ws.start()
+    ws.done("2")
+    ws("mission eval")
+    assert [one["document"] for one in ws.good("mission report")["changes"]] == ["playbook.md"]
+
+
+def test_component_4_an_interrupted_mission_goes_on_where_it_was_judged_to_be(ws: Workspace) -> None:
+    ws.produce()
+    for step in ("1", "2"):
+        ws.start()
+        ws.done(step)
+        assert ws("mission eval").code == 0
+    ws.start()
+    (ws.path / "heartbeat.md").unlink()
+    (ws.path / ".harness" / "run.json").unlink()
+    ws.good("mission boot", "--init")
+    assert "| Current Step | `Step 3` |" in ws.text("heartbeat.md")
+
+
+def test_component_5_the_judgement_is_the_harnesss_and_the_checks_really_run(ws: Workspace) -> None:
+    ws.start()
+    (ws.path / "output" / "garbage.txt").write_text("something")
+    ws.done()
+    judged = ws("mission eval", "--json")
+    assert judged.code == 1
+    assert next(check for check in judged.json["checks"] if check["name"] == "Standard 1")["passed"] is False
+    assert {check["isolation"] for check in judged.json["checks"] if check["passed"] is not None} <= {
+        "full",
+        "namespaces",
+        "limits",
+    }
+
+
+def test_b09_a_progress_without_its_marker_gets_one_and_nothing_twice(ws: Workspace) -> None:
+    for number in range(3):
+        ws.start()
+        ws.good("mission fail", "--error", f"run {number}")
+        ws.good("mission resume")
+    (ws.path / "progress.md").write_text(ws.text("progress.md").replace("<!-- harness:progress begin -->", ""))
+    ws.start()
+    ws.good("mission fail", "--error", "run 3")
+    generated = ws.text("progress.md").partition("<!-- harness:progress begin -->")[2]
+    assert [generated.count(f"### Run #{number:03d}") for number in range(1, 5)] == [1, 1, 1, 1]
+    ws.good("mission cleanup", "--max-runs", "1")
+    generated = ws.text("progress.md").partition("<!-- harness:progress begin -->")[2]
+    assert generated.count("### Run #") == 1
+
+
+def test_b13_trouble_with_tidying_blocks_no_mission(ws: Workspace) -> None:
+    (ws.path / "logs" / "archive").write_text("a file where a folder should be")
+    for _ in range(11):
+        ws.start()
+        ws.good("mission fail", "--error", "x")
+        ws.good("mission resume")
+    assert ws("mission boot").code == 0
+    assert ws.mission["breaker"] == "off"

@@ -14,8 +14,6 @@ def worker_count(word: str) -> int:
     return int(word)
 
 
-_MOST = worker_count  # runners at a time are bounded like the workers they work for
-
 AGENTS: tuple[Command, ...] = (
     Command(
         "mission agents init",
@@ -73,7 +71,7 @@ AGENTS: tuple[Command, ...] = (
             arg(
                 "--agent", metavar="KIND", help="command:PROGRAM ..., claude, codex or gemini; the mission's by default"
             ),
-            arg("--max", metavar="N", type=_MOST, default=3, help="at most so many at a time; 3 by default"),
+            arg("--max", metavar="N", type=worker_count, default=3, help="at most so many at a time; 3 by default"),
             RUN_SESSION,
         ),
     ),

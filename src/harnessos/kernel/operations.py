@@ -26,10 +26,10 @@ def only_operator(cause: Cause, what: str, command: str) -> None:
         raise errors.OperatorOnly(f"only a person may {what}", hint=f"ask for: `{command}`")
 
 
-def lock_ordinary(tx: Transaction, identifier: str) -> Row:
-    """Return an issue, locked. Refused for a mission, which has words of its own, and for a task below one."""
+def lock_ordinary(tx: Transaction, identifier: str, *, dispatched: bool = False) -> Row:
+    """Return an issue, locked. Refused for a mission, which has words of its own, and unless `dispatched` for a task below one."""
     issue = issues.lock_named(tx, identifier)
-    if issue["kind"] != "task":
+    if issue["kind"] == "standing" or (issue["kind"] == "dispatched" and not dispatched):
         what = "is a mission" if issue["kind"] == "standing" else "is a task of a mission"
         raise errors.Refused(
             f"{issue['identifier']} {what}; that is not done to it as to an issue",
@@ -59,7 +59,7 @@ def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
 def retry(tx: Transaction, identifier: str, cause: Cause) -> Row:
     """Give a failed or blocked issue a fresh allowance of attempts, and let a waiting one go at once."""
     only_operator(cause, "retry an issue", f"harness issue retry {identifier}")
-    issue = lock_ordinary(tx, identifier)
+    issue = lock_ordinary(tx, identifier, dispatched=True)
     if issue["status"] == Status.READY and issue["not_before"] is not None:
         return issues.change(tx, issue, "issue.retried", cause, {"parked": 0, "not_before": None})
     if issue["status"] == Status.BLOCKED and str(issue["blocked_reason"]).startswith("dependency_failed:"):

@@ -22,18 +22,21 @@ def folder(workspace: str | Path) -> Path:
     return contained(Path(workspace), Path(KNOWLEDGE))
 
 
-def files(workspace: str | Path) -> list[Path]:
-    """Return the topic files by name; README.md and what begins with a dot is none, and a link out of the folder is passed over."""
+def files(workspace: str | Path, prefix: str = "") -> list[Path]:
+    """Return the topic files whose names begin so, by name.
+
+    README.md and what begins with a dot is none, and a link out of the folder is passed over.
+    """
     place = folder(workspace)
     try:
-        found = sorted(place.iterdir())
+        # Names first: there may be thousands, and only few are looked at.
+        names = [name for name in os.listdir(place) if name.startswith(prefix) and name.endswith(".md")]  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [
         path
-        for path in found
-        if path.suffix == ".md"
-        and path.name.lower() != "readme.md"
+        for path in (place / name for name in sorted(names))
+        if path.name.lower() != "readme.md"
         and not path.name.startswith(".")
         and path.is_file()
         and Path(os.path.realpath(path)).is_relative_to(place)
@@ -79,10 +82,18 @@ def write_text(path: Path, text: str) -> None:
     atomic_write(path, text.encode("utf-8", "surrogateescape"))
 
 
+def is_part(path: Path) -> bool:
+    """Return whether a file was split off another topic, which is then found through that one."""
+    base, _, number = path.stem.rpartition("_")
+    if not base or not number.isdecimal() or not path.with_name(f"{base}.md").is_file():
+        return False
+    return any(part.slug == path.stem for part in parts(path.parent.parent, base))
+
+
 def parts(workspace: str | Path, slug: str) -> list[Topic]:
     """Return what was split off a topic, oldest first: `<slug>_2.md`, ... as long as their first line says so."""
     found = []
-    for path in files(workspace):
+    for path in files(workspace, f"{slug}_"):
         number = path.stem.removeprefix(f"{slug}_")
         if number != path.stem and number.isdecimal() and (topic := read(path)) and topic.title.endswith(f"({number})"):
             found.append((int(number), topic._replace(slug=path.stem)))

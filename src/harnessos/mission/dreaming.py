@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harnessos.mission.site import Site
     from harnessos.store.transaction import Row, Transaction
 
+
 class Dreamt(NamedTuple):
     """What a dream came to. `dream_id` is None for one that found nothing new. Any: JSON values."""
 
@@ -115,11 +116,11 @@ def settle(site: Site) -> None:
 
 def _follow(site: Site, found: Plan) -> None:
     """Have the pointers follow what the dream made of the topics."""
-    for slug in found.pruned:
-        site.write(remembering.forget, site.mission_id, slug)
-    for topic in found.topics:
-        pointer = {"slug": topic.slug, "title": topic.title, "entries": topic.entries, "verified": int(topic.verified)}
-        site.write(remembering.repoint, site.mission_id, pointer, site.cause)
+    topics = [
+        {"slug": topic.slug, "title": topic.title, "entries": topic.entries, "verified": int(topic.verified)}
+        for topic in found.topics
+    ]
+    remembering.follow(site, topics, found.pruned)
 
 
 def _facts(site: Site) -> plan.Facts:

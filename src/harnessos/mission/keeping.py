@@ -36,8 +36,13 @@ def ranked(site: Site, loaded: Loaded, step: str) -> list[str]:
 
 
 def recover_start(site: Site) -> None:
-    """Keep the token of a run whose start was cut off between the ledger and the workspace's own file."""
-    planned = workspace.planned(site.place)
+    """Keep the token of a run whose start was cut off between the ledger and the workspace's own file; forget that of a
+    run whose end was.
+    """
+    planned, kept = workspace.planned(site.place), workspace.live(site.place)
+    if kept is not None and not _is_live(site.read(_by_id, kept.run)):
+        with workspace.lock(site.place):
+            workspace.over(site.place, kept.run)
     if planned is None:
         return
     with workspace.lock(site.place):
@@ -45,6 +50,14 @@ def recover_start(site: Site) -> None:
         if run is not None and run["live"]:
             workspace.begun(site.place, workspace.RunFile(run["id"], planned.token))
         workspace.unplan(site.place)
+
+
+def _is_live(run: Row | None) -> bool:
+    return run is not None and bool(run["live"])
+
+
+def _by_id(tx: Transaction, run_id: str) -> Row | None:
+    return tx.one("run_by_id", id=run_id)
 
 
 def _by_token(tx: Transaction, token_hash: str) -> Row | None:

@@ -10,7 +10,9 @@ from harnessos.memory.checking import Repair
 from harnessos.mission import keeping, workspace
 
 if TYPE_CHECKING:
-    from harnessos.kernel.events import Cause
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from harnessos.memory.checking import Finding
     from harnessos.memory.learning import Learned
     from harnessos.mission.site import Site
@@ -27,6 +29,11 @@ class Pointer(NamedTuple):
     updated_at: int
     entries: int
     verified: bool
+
+    @property
+    def told(self) -> tuple[str, int]:
+        """What the topic's files say of themselves."""
+        return self.title, self.entries
 
 
 def learn(site: Site, run: Row | None, topic: str, insight: str) -> Learned:
@@ -52,13 +59,11 @@ def learn(site: Site, run: Row | None, topic: str, insight: str) -> Learned:
 
 def _pointer(site: Site, slug: str, run: Row | None) -> dict[str, Any]:
     """Return a topic's row as the file has it now. Any: texts and numbers."""
-    topic = shelf.read(shelf.find(site.place, slug))
-    assert topic is not None
-    parts = shelf.parts(site.place, slug)
+    title, entries = _told(site, slug)
     return {
         "slug": slug,
-        "title": topic.title,
-        "entries": len(topic.entries) + sum(len(part.entries) for part in parts),
+        "title": title,
+        "entries": entries,
         "verified": int(run is None and site.cause.actor.kind == "operator"),
         "run": run["id"] if run else None,
     }
@@ -82,24 +87,19 @@ def check(site: Site, *, fix: bool = False) -> tuple[list[Finding], list[Finding
     found = checking.check(site.place, pointers(site))
     if not fix:
         return list(found), []
-    mended = []
+    mended = [finding for finding in found if finding.fixable]
     with workspace.lock(site.place):
-        for finding in found:
-            if finding.fixable:
-                _mend(site, finding)
-                mended.append(finding)
+        gone = [finding.slug for finding in mended if finding.repair is Repair.FORGET_POINTER and finding.slug]
+        orphans = [finding.slug for finding in mended if finding.repair is Repair.ADOPT_TOPIC and finding.slug]
+        follow(site, [_pointer(site, slug, None) for slug in orphans], gone)
+        for finding in mended:
+            _mend(site, finding)
     keeping.refresh(site)
     return list(checking.check(site.place, pointers(site))), mended
 
 
 def _mend(site: Site, finding: Finding) -> None:
     match finding.repair:
-        case Repair.FORGET_POINTER:
-            assert finding.slug is not None
-            site.write(forget, site.mission_id, finding.slug)
-        case Repair.ADOPT_TOPIC:
-            assert finding.slug is not None
-            site.write(mission_runs.note_topic, site.mission_id, _pointer(site, finding.slug, None), site.cause)
         case Repair.ROTATE:
             rotation.rotate(site.place, rotation.MOST_BYTES, site.now())
         case Repair.COMPRESS:
@@ -109,32 +109,64 @@ def _mend(site: Site, finding: Finding) -> None:
         case Repair.SPLIT:
             path = site.place / finding.file
             learning.write_split(site.place, path, shelf.read_text(path))
-        case Repair.RENDER_HEARTBEAT | Repair.NONE:
-            return  # rendered anew after all of them, in any case
+        case _:
+            return  # the ledger follows, and the documents are rendered anew, for all of them at once
+
+
+def unregistered(site: Site) -> bool:
+    """Return whether some topic is not registered as it is; a file that is no younger than its pointer is not read for it."""
+    known, files = pointers(site), _files(site)
+    if known.keys() - files.keys():
+        return True
+    for slug, path in files.items():
+        if slug not in known:
+            if not shelf.is_part(path):
+                return True
+        elif path.stat().st_mtime_ns // 1_000_000 > known[slug].updated_at and _told(site, slug) != known[slug].told:
+            return True
+    return False
+
+
+def _files(site: Site) -> dict[str, Path]:
+    return {slug: path for path in shelf.files(site.place) if (slug := shelf.slug_of_file(path)) is not None}
+
+
+def _told(site: Site, slug: str) -> tuple[str, int]:
+    """Return a topic's title, and how many entries it has with what was split off it."""
+    topic = shelf.read(shelf.find(site.place, slug))
+    assert topic is not None
+    return topic.title, len(topic.entries) + sum(len(part.entries) for part in shelf.parts(site.place, slug))
 
 
 def register_all(site: Site) -> None:
-    """Bring the pointers to what the topic files say: register every topic, forget what has no file."""
-    known = pointers(site)
-    files = {slug for path in shelf.files(site.place) if (slug := shelf.slug_of_file(path)) is not None}
-    for slug in known.keys() - files:
-        site.write(forget, site.mission_id, slug)
-    for slug in sorted(files):
-        topic = shelf.read(shelf.find(site.place, slug))
-        if topic is not None:
-            pointer = {"slug": slug, "title": topic.title, "entries": len(topic.entries)}
-            verified = int(known[slug].verified) if slug in known else 0
-            site.write(repoint, site.mission_id, {**pointer, "verified": verified}, site.cause)
+    """Bring the pointers to what the topic files say: register every topic that is not as it is, forget what has no file.
+
+    The caller holds the workspace's lock. What nobody judged is unverified; what was stays as it is.
+    """
+    known, files = pointers(site), _files(site)
+    found = []
+    for slug, path in sorted(files.items()):
+        if slug not in known and shelf.is_part(path):
+            continue
+        title, entries = told = _told(site, slug)
+        if slug not in known or told != known[slug].told:
+            verified = int(slug in known and known[slug].verified)
+            found.append({"slug": slug, "title": title, "entries": entries, "verified": verified})
+    follow(site, found, sorted(known.keys() - files.keys()))
 
 
-def repoint(tx: Transaction, mission_id: str, pointer: dict[str, Any], cause: Cause) -> None:
-    """Register a topic as it now is, keeping which run wrote it last. Any: texts and numbers."""
-    last = {row["slug"]: row["run_id"] for row in tx.all("mission_topic_list", mission=mission_id)}
-    mission_runs.note_topic(tx, mission_id, {**pointer, "run": last.get(pointer["slug"])}, cause)
+def follow(site: Site, topics: Sequence[Mapping[str, Any]], gone: Sequence[str]) -> None:
+    """Register topics and forget pointers, all in one transaction. Any: texts and numbers."""
+    if topics or gone:
+        site.write(_follow, site.mission_id, topics, gone)
 
 
-def forget(tx: Transaction, mission_id: str, slug: str) -> None:
-    """Take the pointer to a topic away."""
+def _follow(tx: Transaction, mission_id: str, topics: Sequence[Mapping[str, Any]], gone: Sequence[str]) -> None:
     missions.find(tx, mission_id)
-    tx.do("mission_topic_drop", mission=mission_id, slug=slug)
+    last = {row["slug"]: row["run_id"] for row in tx.all("mission_topic_list", mission=mission_id)}
+    for slug in gone:
+        tx.do("mission_topic_drop", mission=mission_id, slug=slug)
+    for topic in topics:
+        values = {"run": last.get(topic["slug"]), **topic}
+        tx.do("mission_topic_set", mission=mission_id, now=tx.now, **values)
     tx.do("mission_touch", id=mission_id)

@@ -85,6 +85,8 @@ class Missions:
         if schedule["target"] == "dream":
             # It waits until its mission is idle (rule 12), and for no provider: what is always due with a run is not lost.
             return None if self._ground.store.read(_is_running, mission["issue_id"]) else self._request(mission, None)
+        if self._ground.store.read(_is_dreaming, mission["issue_id"]):
+            return None  # a dream that was late is over in a moment, and costs no run
         return self._request(mission, runner)
 
     def _request(self, mission: Row, runner: Runner | None) -> ClaimRequest:
@@ -202,6 +204,12 @@ def _no_runner(mission: Row) -> str:
 
 def _dreams(tx: Transaction, mission_id: str) -> bool:
     return any(row["target"] == "dream" for row in tx.all("schedule_of_mission", mission=mission_id))
+
+
+def _is_dreaming(tx: Transaction, issue_id: str) -> bool:
+    run = tx.one("run_live_of", issue=issue_id)
+    part = None if run is None else tx.one("mission_run_by_id", run=run["id"])
+    return part is not None and part["kind"] == "dream"
 
 
 def _is_running(tx: Transaction, issue_id: str) -> bool:

@@ -6,23 +6,27 @@ executes nothing (rule 13); `agents_running` is the explicit way.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos import errors
+from harnessos import errors, processes
 from harnessos.app.harness import fingerprint
-from harnessos.kernel import missions, tasks
+from harnessos.dispatch import holding
+from harnessos.kernel import ending, missions, runs, tasks
 from harnessos.kernel.tasks import Board, Filled, Result, Taken, Taker, Task, Wanted
 from harnessos.mission import coordination, workspace
 from harnessos.model.mission import shown_step
+from harnessos.model.outcome import Ended, Outcome
+from harnessos.model.process import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from harnessos.app.missions.opening import At
     from harnessos.mission.coordination import Found
-    from harnessos.store.transaction import Transaction
+    from harnessos.store.transaction import Row, Transaction
 
+_KILL_GRACE_S = 2.0
 LEVELS = {"done": "SUCCESS", "retried": "WARN", "failed": "ERROR", "late": "WARN", "unknown": "WARN"}
 """How what became of a result is noted in the stream; what is not here changed nothing."""
 
@@ -149,6 +153,7 @@ def _step(step: str) -> str:
 def _round(at: At, *, collect: bool, wanted: Wanted | None = None, over: str = "") -> Round:
     """Do what every verb does, in the order that loses nothing: results, what ran out, what waits, files."""
     site, names = at.site, coordination.workers(at.place)
+    _bury(at)
     found = coordination.scan(at.place, names, site.ground.clock.now())
     results = [Collected(one, _taken(at, one, over, collect=collect)) for one in found]
     for each in results:
@@ -165,6 +170,30 @@ def _round(at: At, *, collect: bool, wanted: Wanted | None = None, over: str = "
     board = site.read(tasks.board, at.mission_id)
     coordination.bring_up_to_date(at.place, names, board, lambda task_id: _is_ours(at, task_id), site.now())
     return Round(tuple(names), tuple(results), tuple(expired), given, board, task)
+
+
+def _bury(at: At) -> None:
+    """End the runs whose runner is known to be dead, and what is left of them: no task waits for such a lease."""
+    site = at.site
+    watched, now = site.read(_watched, at.mission_id, site.ground.process.machine_id)
+    for run in watched:
+        if not holding.is_dead(run, now):
+            continue
+        agent = run["agent_pid"] and Identity(
+            run["agent_machine"], run["agent_boot"], run["agent_pid"], run["agent_started"]
+        )
+        processes.kill_run(run["id"], grace=_KILL_GRACE_S, group=agent or None)
+        with suppress(errors.LeaseLost):
+            cause = site.cause._replace(run_id=run["id"], epoch=run["epoch"])
+            site.write(ending.finish, runs.lease_of(run), Ended(Outcome.LOST, "its runner died"), cause)
+
+
+def _watched(tx: Transaction, mission_id: str, machine_id: str) -> tuple[list[Row], int]:
+    """Return the live runs of the mission's tasks that a process of this machine watches, and the ledger's instant."""
+    live = tx.all("task_live", parent=missions.find(tx, mission_id)["issue_id"])
+    mine = {row["run_id"] for row in live if row["supervised"]}
+    found, now = holding.held(tx, machine_id) if mine else ([], tx.now)
+    return [run for run in found if run["id"] in mine], now
 
 
 def _fill(at: At, names: Sequence[str]) -> Filled:

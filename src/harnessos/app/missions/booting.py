@@ -10,7 +10,7 @@ from harnessos import errors, settings
 from harnessos.app.harness import fingerprint
 from harnessos.app.missions.opening import At, create_default
 from harnessos.kernel import missions, reaping
-from harnessos.mission import adoption, boot, keeping, marks, reading, starter, workspace
+from harnessos.mission import adoption, boot, dreaming, keeping, marks, reading, recovering, starter, workspace
 from harnessos.mission.workspace import Registration
 from harnessos.model import mission as model
 
@@ -129,6 +129,8 @@ def look(at: At, token: str | None, made: list[str]) -> Booted:
     """Say whether the mission may run now; end a run whose lease ran out, take a moved pointer over, mend renderings."""
     stuck = _reap(at)
     keeping.recover_start(at.site)
+    dreaming.settle(at.site)
+    recovering.recover(at.site)
     loaded = reading.load(at.place)
     _rename(at, loaded)
     published = keeping.refresh(at.site, loaded, take_step=True)
