@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harnessos import errors
-from harnessos.inspector import replay
+from harnessos.inspector import replay, why
+from harnessos.inspector.views import ANY_HOST
 from harnessos.kernel import mission_runs, missions, operations, reaping, settling, tasks
 from harnessos.kernel.claims import Claimed, ClaimRequest, Nothing, claim
 from harnessos.kernel.tasks import Board, Result, Taken, Taker, Task, Wanted
@@ -299,6 +300,20 @@ def test_two_missions_do_not_know_each_others_tasks(ledger: Ledger) -> None:
     task = one.dispatch()
     assert other.take(task).verdict == "unknown"
     assert other.dispatch().worker == "worker-1"
+
+
+def test_why_says_what_a_task_waits_for(crew: Coordinator) -> None:
+    def ask(task: Task) -> why.Why:
+        return crew.ledger.store.read(why.query, task.identifier, ANY_HOST)
+
+    given = [crew.dispatch(str(number)) for number in range(4)]
+    assert "worker-1 has it, for another 6 h" in ask(given[0]).sentence
+    assert ask(given[0]).command == ("harness", "mission", "agents", "collect", "/w")
+    assert "waits for an idle worker of MSN-1" in ask(given[3]).sentence
+    assert ask(given[3]).command == ("harness", "mission", "agents", "status", "/w")
+    crew.ledger.do(missions.pause, crew.mission.id, BY_OPERATOR)
+    assert "is not handed out: MSN-1 (watch) is paused" in ask(given[3]).sentence
+    assert ask(given[3]).command == ("harness", "mission", "resume", "/w")
 
 
 # A runner takes a task from an inbox

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.coordinators import Crowd
+from tests.support.waiting import eventually
 
 AGENT = """\
 import pathlib, sys
@@ -110,6 +112,24 @@ def test_a_runner_at_its_providers_wall_gives_the_task_back_and_stops(crowd: Cro
     assert [one["verdict"] for one in answer["tasks"]] == ["provider_down"]
     assert answer["reason"]
     assert crowd.terminal.good("issue", "show", "MSN-2")["issue"]["attempts"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_when_the_runners_are_stopped_no_agent_survives_and_the_tasks_wait_again(crowd: Crowd, number: int) -> None:
+    task = crowd.dispatch()
+    claimed = crowd.box(1, "inbox") / "claimed" / f"task_{task['id']}.md"
+    runners = crowd.start_runners("command:sh -c 'echo $$ > pid; exec sleep 600'")
+    pid = eventually(lambda: (crowd.path / "pid").exists() and (crowd.path / "pid").read_text().strip(), within=30)
+    assert claimed.exists()
+    runners.send_signal(number)
+    assert runners.wait(30) == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the end of the agent")
+    assert crowd.agents("status")["given"][0]["id"] == task["id"], "nobody waits for the lease of a dead runner"
+    assert crowd.files(1, "inbox") == ["claimed", claimed.name]
+    assert not claimed.exists()
+    assert crowd.terminal.good("issue", "show", task["identifier"])["issue"]["attempts"] == 0
+    crowd.result(task)
+    assert crowd.agents("collect")["results"][0]["outcome"] == "done"
 
 
 def test_without_an_agent_workers_or_tasks_nothing_runs(crowd: Crowd, tmp_path: Path) -> None:

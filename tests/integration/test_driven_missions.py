@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.commands import Terminal
 from tests.support.mission_documents import FILLED
+from tests.support.python import ROOT
 from tests.support.workspaces import Workspace, commands
 
 HARNESS = f"{sys.executable} -m harnessos"
@@ -233,3 +235,21 @@ def test_up_without_anything_to_serve_says_so(tmp_path: Path) -> None:
     terminal.good("mission", "boot", "ws", "--init")
     said = terminal("up", "--missions", "--until-idle", "--json")
     assert said.code == 65
+
+
+def test_the_first_mission_of_the_documentation_works_as_it_is_typed(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "run-your-first-mission.md").read_text(encoding="utf-8")
+    blocks = page.split("```")
+    (tmp_path / "mission.yaml").write_text(blocks[1].removeprefix("yaml\n"))
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    made = terminal(*shlex.split(blocks[3])[1:], "--json")
+    assert made.code == 0, made.err
+    assert made.json["run"]["shown"] == "Success"
+    place = made.json["mission"]["workspace"]
+    for line in blocks[5].strip().splitlines()[:3]:
+        words = [place if word == "WS" else word for word in shlex.split(line, comments=True)[1:]]
+        assert terminal(*words).code == 0, line
+    for _ in range(3):
+        assert terminal("mission", "run", place, "--agent", "command:false").code == 1
+    assert "harness mission resume" in terminal("why", "MSN-1").out
+    assert terminal("mission", "resume", place).code == 0

@@ -58,6 +58,15 @@ class Crowd(Workspace):
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
+    def start_runners(self, agent: str) -> subprocess.Popen[bytes]:
+        """Begin `mission agents run`, and do not wait for its end."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harnessos", "mission", "agents", "run", str(self.path), "--agent", agent],
+            env=self.terminal.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def box(self, worker: int, name: str) -> Path:
         """A worker's inbox or outbox."""
         return self.path / "agents" / f"worker-{worker}" / name
@@ -85,6 +94,11 @@ class Crowd(Workspace):
         """The names in the archive."""
         folder = self.path / "logs" / "agent_archive"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def outcomes(answer: Any) -> list[tuple[str, str]]:
+    """What became of each result. Any: an answer of collect."""
+    return [(one["task"], one["outcome"]) for one in answer["results"]]
 
 
 def taker() -> Taker:
