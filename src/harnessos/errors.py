@@ -286,7 +286,7 @@ class RunnerProblem(ToolProblem):
 
 
 class DiskLow(ToolProblem):
-    """Too little disk is left for a new worktree."""
+    """Too little disk is left, for a new worktree or a file."""
 
     code = "disk_low"
     default_hint = "`harness worktree gc` removes what is accepted or salvaged"

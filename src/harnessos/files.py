@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harnessos.errors import BadDocument, Busy, NotAFile, Refused
+from harnessos.errors import BadDocument, Busy, DiskLow, NotAFile, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ _LINUX = bool(sys.platform == "linux")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 200
 _LOCK_STEP = 0.05
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FAMILIES = {"nfs4": "nfs", "smb2": "cifs", "smb3": "cifs", "smbfs": "cifs", "fuseblk": "fuse", "macfuse": "fuse"}
 _temporary = itertools.count()
 
@@ -32,7 +33,7 @@ def atomic_write(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replace the file's content so that after a crash the old or the new one is there, whole.
 
     `mode` None keeps the mode and owner of an existing file and takes the umask's for a new one. A symbolic link stays,
-    the file it points to is replaced. NotAFile for anything that is no regular file.
+    the file it points to is replaced. NotAFile for anything that is no regular file, DiskLow when there is no room.
     """
     target = Path(os.path.realpath(path))
     before = _regular_or_none(target)
@@ -52,8 +53,10 @@ def atomic_write(path: Path, data: bytes, mode: int | None = None) -> None:
         finally:
             os.close(handle)
         fresh.replace(target)
-    except BaseException:
+    except BaseException as problem:
         fresh.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
+            raise _full(target) from problem
         raise
     _sync_folder(target.parent)
 
@@ -265,8 +268,20 @@ def _fresh_beside(target: Path, *, private: bool) -> tuple[Path, int]:
     """Create a new file in the target's folder: a rename is atomic within one file system only."""
     while True:
         fresh = target.parent / f".harness-{os.getpid()}-{next(_temporary)}.tmp"
-        with suppress(FileExistsError):  # left by a dead process with our pid
+        try:
             return fresh, os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        except FileExistsError:
+            continue  # left by a dead process with our pid
+        except OSError as problem:
+            if problem.errno not in _NO_ROOM:
+                raise
+            raise _full(target) from problem
+
+
+def _full(path: Path) -> DiskLow:
+    return DiskLow(
+        f"there is no room for {path}, it is as it was", hint="free some space and try again", path=str(path)
+    )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -75,7 +75,9 @@ class Settings(NamedTuple):
         """Return the settings for a mission's workspace that names this store: the project of the cwd has no say."""
         if self.is_named:
             return self._replace(registration=None, project_key=None)
-        url, why = (registered, "registered in the workspace") if registered else (default_store(self.home), "the default")
+        url, why = (
+            (registered, "registered in the workspace") if registered else (default_store(self.home), "the default")
+        )
         return self._replace(store_url=url, store_source=why, registration=None, project_key=None)
 
     def require_in_place(self) -> None:

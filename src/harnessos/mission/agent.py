@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harnessos import processes
@@ -14,7 +18,7 @@ from harnessos.runners import command
 from harnessos.runners.command import Report
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from harnessos.kernel.events import Cause
     from harnessos.mission.site import Site
@@ -121,7 +125,7 @@ class CommandAgent:
         store = ground.store
         declared = {name: ground.environ[name] for name in self._runner.env if name in ground.environ}
         return command.environment(
-            ground.environ,
+            reachable(ground.environ),
             declared,
             {
                 "RUN_ID": job.lease.run_id,
@@ -134,6 +138,18 @@ class CommandAgent:
                 "STORE": store.url if store.dialect == "sqlite" else None,
             },
         )
+
+
+def reachable(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with a PATH on which `harness` is: cron and systemd start us by our whole path, with none.
+
+    What is on PATH already stays the one that is found.
+    """
+    path = environ.get("PATH", os.defpath)
+    beside = Path(sys.executable).parent
+    if shutil.which("harness", path=path) or not (beside / "harness").is_file():
+        return environ
+    return {**environ, "PATH": f"{path}{os.pathsep}{beside}"}
 
 
 def _ended_by(watch: Watch, now: int) -> Ended:

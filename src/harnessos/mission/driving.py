@@ -117,7 +117,9 @@ class Drive:
         if not by_agent:  # what the agent said stands in the stream since it said it
             level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
             self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
-        with suppress(errors.MissionStopped):  # this very verdict may trip the breaker; what follows a run still follows
+        with suppress(
+            errors.MissionStopped
+        ):  # this very verdict may trip the breaker; what follows a run still follows
             judging.judge_open(self._site, loaded)
         self._after(loaded)
 

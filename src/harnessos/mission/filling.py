@@ -8,6 +8,7 @@ from harnessos import processes, skills
 from harnessos.errors import BadContent
 from harnessos.files import atomic_write, private_folder
 from harnessos.mission import lint, reading
+from harnessos.mission.agent import reachable
 from harnessos.mission.starter import SKILL
 from harnessos.mission.workspace import DOCUMENTS
 from harnessos.runners import command
@@ -88,7 +89,9 @@ def _ask(ground: Ground, place: Path, text: str, runner: Runner, number: int) ->
     command.clear(folder, files)
     atomic_write(files.prompt, text.encode("utf-8", "replace"), 0o600)
     declared = {key: ground.environ[key] for key in runner.env if key in ground.environ}
-    env = command.environment(ground.environ, declared, {"WORKSPACE": str(place), "PROMPT_FILE": str(files.prompt)})
+    env = command.environment(
+        reachable(ground.environ), declared, {"WORKSPACE": str(place), "PROMPT_FILE": str(files.prompt)}
+    )
     child = None
     try:
         child = command.start(runner.command, cwd=place, env=env, run_id=name, files=files)

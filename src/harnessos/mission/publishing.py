@@ -76,7 +76,9 @@ def gather(tx: Transaction, mission_id: str, shown: Documents) -> State:
     ranked = [topics.pop(slug) for slug in shown.rank if slug in topics]
     before = 1 << 40
     runs = tx.all("mission_run_list", mission=mission_id, kind="run", before=before, most=MOST_RUNS)
-    judged: list[dict[str, Any]] = next((json.loads(run["checks_json"]) for run in runs if run["checks_json"] != "[]"), [])
+    judged: list[dict[str, Any]] = next(
+        (json.loads(run["checks_json"]) for run in runs if run["checks_json"] != "[]"), []
+    )
     results = {str(check["standard"]).casefold(): _word(check["passed"]) for check in judged if "standard" in check}
     firing = tx.one("mission_next_firing", mission=mission_id, target="mission", one=1)
     return rendering.State(
