@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harnessos.store.opening import create_store
 from tests.support.commands import Terminal
 from tests.support.mission_documents import FILLED
 from tests.support.workspaces import Workspace
@@ -611,3 +612,42 @@ def test_b13_trouble_with_tidying_blocks_no_mission(ws: Workspace) -> None:
         ws.good("mission resume")
     assert ws("mission boot").code == 0
     assert ws.mission["breaker"] == "off"
+
+
+def test_the_memory_commands_are_mission_commands_as_well(ws: Workspace) -> None:
+    ws.good("mission stream", "--step", "1", "--event", "looked around")
+    ws.good("mission learn", "--topic", "looks", "--insight", "Look twice.")
+    assert [hit["text"] for hit in ws.good("mission search", "--query", "around")["items"]] == ["looked around"]
+    assert [one["slug"] for one in ws.good("mission topics")["items"]] == ["looks"]
+    assert ws("mission check").code == 0
+
+
+def test_a_missions_own_budget_is_shown_and_changed(ws: Workspace) -> None:
+    ws.start()
+    ws.good("mission fail")
+    ws.terminal.good("budget", "set", "MSN-1", "runs", "1")
+    shown = {item["dimension"]: item for item in ws.terminal.good("budget", "show", "MSN-1")["items"]}
+    assert (shown["runs"]["cap"], shown["runs"]["spent"]) == (1, 1)
+    said = ws("mission start", "--json")
+    assert said.code == 75
+    assert "budget:mission runs of the day" in said.error["message"]
+    ws.terminal.good("budget", "set", "MSN-1", "runs", "500")
+    ws.start()
+
+
+@pytest.mark.postgres
+def test_a_mission_lives_on_a_server_as_well(tmp_path: Path, database: str) -> None:
+    create_store(database)
+    folder = tmp_path / "ws"
+    terminal = Terminal(tmp_path / "home", tmp_path, HARNESS_STORE=database)
+    assert terminal("mission", "boot", str(folder), "--init").code == 0
+    for name, text in FILLED.items():
+        (folder / name).write_text(text)
+    plain = Terminal(tmp_path / "home", tmp_path)
+    plain.good("mission", "start", str(folder))
+    plain.good("memory", "stream", str(folder), "--step", "1", "--event", "on a server")
+    (folder / "output" / "report.md").write_text("one line\n")
+    plain.good("mission", "done", str(folder), "--step", "1")
+    assert plain("mission", "eval", str(folder)).code == 0
+    assert plain.good("mission", "show", str(folder))["mission"]["step"] == "Step 2"
+    assert plain("mission", "dream", str(folder)).code == 0

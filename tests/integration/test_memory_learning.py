@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harnessos.errors import HarnessError, Refused
-from harnessos.memory import shelf, stream, topics
+from harnessos.memory import records, shelf, stream, topics
 from harnessos.memory.learning import Learned, learn, write_split
 from tests.support.python import run_python
 
@@ -30,8 +30,8 @@ def _learn(workspace: Path, topic: str, insight: str, number: int = 1, **more: o
     return learn(workspace, topic, insight, **given)  # type: ignore[arg-type]  # as given
 
 
-def _record(text: str) -> stream.Record:
-    record = stream.parse(stream.line(NOON, "INFO", "1", text))
+def _record(text: str) -> records.Record:
+    record = records.parse(stream.line(NOON, "INFO", "1", text))
     assert record is not None
     return record
 

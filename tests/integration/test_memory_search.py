@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harnessos.errors import BadDocument, BadUsage, NotAFile, Refused
-from harnessos.memory import matching, rotation, stream, topics, windows
+from harnessos.memory import matching, records, rotation, stream, topics, windows
 from harnessos.memory.search import Hit, search, tail
 from tests.support.python import ROOT, run_python
 
@@ -325,7 +325,7 @@ def test_the_tail_is_the_newest_records(workspace: Path) -> None:
     rotation.rotate(workspace, 0, NOON)
     _write(workspace, "three")
     assert [record.text for record in tail(workspace, 2)] == ["three", "two"]
-    assert stream.parse(tail(workspace, 1)[0].raw) == tail(workspace, 1)[0]
+    assert records.parse(tail(workspace, 1)[0].raw) == tail(workspace, 1)[0]
 
 
 LINES = st.lists(st.text("aAbBzZ ö.", max_size=12), max_size=40)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harnessos.errors import DiskLow, NotAFile, Refused
-from harnessos.memory import rotation, stream
+from harnessos.memory import records, rotation, stream
 from tests.support.python import run_python, start_python
 from tests.support.scale import SCALE
 
@@ -122,7 +122,7 @@ def test_b06_two_writers_of_long_lines_mix_nothing_and_lose_nothing(workspace: P
     seen = set()
     with (workspace / "logs/execution_stream.log").open("rb") as log:
         for line in log:
-            record = stream.parse(line)
+            record = records.parse(line)
             assert record is not None
             number, text = record.text.split(" ")
             assert text in ("a" * len(text), "b" * len(text))

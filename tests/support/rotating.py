@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from harnessos.memory import rotation, stream
+from harnessos.memory import records, rotation, stream
 from harnessos.memory.search import search
 from tests.support.scale import Chance, seeded
 
@@ -56,7 +56,7 @@ def numbers(workspace: Path) -> Counter[str]:
     for path in rotation.logs(workspace):
         content = path.read_bytes() if path.suffix == ".log" else b"".join(rotation.pieces(path))
         for line in content.split(b"\n"):
-            if record := stream.parse(line):
+            if record := records.parse(line):
                 found[record.text.split(" ")[0]] += 1
             elif line:
                 found["torn"] += 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harnessos.memory import stream
+from harnessos.memory import records, stream
 from harnessos.mission.dream import analysis, fingerprints, reading
 from harnessos.mission.dream.analysis import Analysis, Counting, analyse
 from harnessos.model.instants import DAY_MS, stamp
@@ -171,7 +171,7 @@ _PIECES = st.sampled_from(
 @example([b"[", b"2026-01-01 23:00:00", b"+00:00", b"] [", b"ERROR", b"] [Step: ", b"Step ", b"1", b"]"])
 def test_the_fast_reading_and_the_parser_of_the_log_agree(parts: list[bytes]) -> None:
     line = b"".join(parts).replace(b"\n", b"")
-    record = stream.parse(line)
+    record = records.parse(line)
     inside = record is not None and record.at is not None and record.at >= NOW - DAY_MS
     assert _analysed(line + b"\n").records == int(inside)
 

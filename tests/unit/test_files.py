@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harnessos.errors import BadDocument, Busy, NotAFile, Refused
+from harnessos.errors import BadDocument, Busy, DiskLow, NotAFile, Refused
 from harnessos.files import (
     FileLock,
     atomic_write,
@@ -78,7 +78,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskLow, match="no room"):
         atomic_write(target, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
     assert target.read_bytes() == b"old"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harnessos.errors import BadUsage
-from harnessos.memory import stream
+from harnessos.memory import records, stream
 
 NOON = 1_767_268_800_000  # 2026-01-01 12:00:00+00:00
 ANY = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -40,7 +40,7 @@ def test_b17_a_newline_in_the_text_or_step_forges_no_record() -> None:
     record = stream.line(NOON, "INFO", forged, forged)
     assert record.count(b"\n") == 1
     assert len(record.decode().splitlines()) == 1
-    parsed = stream.parse(record)
+    parsed = records.parse(record)
     assert parsed is not None
     assert (parsed.level, parsed.text[:4]) == ("INFO", "ok\\n")
     assert parsed.text.endswith("\\r\\u0085\\u2028\\u2029\\u000b\\f\\u001c\\u0000\\u007f")
@@ -49,13 +49,13 @@ def test_b17_a_newline_in_the_text_or_step_forges_no_record() -> None:
 def test_b17_brackets_in_a_step_open_no_other_field() -> None:
     record = stream.line(NOON, "INFO", "a] [ERROR] [Step: b", "x")
     assert b"[Step: a\\u005d \\u005bERROR\\u005d \\u005bStep: b] x" in record
-    parsed = stream.parse(record)
+    parsed = records.parse(record)
     assert parsed is not None
     assert parsed.level == "INFO"
 
 
 def test_b23_b24_backslashes_and_backticks_stay_as_they_are() -> None:
-    parsed = stream.parse(stream.line(NOON, "INFO", "Step `2`", "saved to C:\\data\\reports | `x` \\1"))
+    parsed = records.parse(stream.line(NOON, "INFO", "Step `2`", "saved to C:\\data\\reports | `x` \\1"))
     assert parsed is not None
     assert (parsed.step, parsed.text) == ("`2`", "saved to C:\\data\\reports | `x` \\1")
 
@@ -63,20 +63,20 @@ def test_b23_b24_backslashes_and_backticks_stay_as_they_are() -> None:
 def test_b25_bytes_that_are_no_utf8_are_written_and_read() -> None:
     """An argument that is no UTF-8 comes in as lone surrogates."""
     assert stream.line(NOON, "INFO", "\udcff", "a\udcffb").endswith(b"[Step: \\udcff] a\\udcffb\n")
-    parsed = stream.parse(b"[2026-01-01 12:00:00+00:00] [INFO] [Step: 1] a\xffb\n")
+    parsed = records.parse(b"[2026-01-01 12:00:00+00:00] [INFO] [Step: 1] a\xffb\n")
     assert parsed is not None
     assert parsed.text == "a\ufffdb"
     assert parsed.raw == b"[2026-01-01 12:00:00+00:00] [INFO] [Step: 1] a\xffb"
 
 
 def test_a_line_of_the_earlier_scripts_is_read_as_utc() -> None:
-    parsed = stream.parse(b"[2026-01-01 12:00:00] [ERROR] [Step: Step 2.3] old text\n")
+    parsed = records.parse(b"[2026-01-01 12:00:00] [ERROR] [Step: Step 2.3] old text\n")
     assert parsed is not None
     assert parsed[:4] == (NOON, "ERROR", "2.3", "old text")
 
 
 def test_another_offset_is_understood() -> None:
-    parsed = stream.parse(b"[2026-01-01 14:00:00+02:00] [INFO] [Step: 1] x")
+    parsed = records.parse(b"[2026-01-01 14:00:00+02:00] [INFO] [Step: 1] x")
     assert parsed is not None
     assert parsed.at == NOON
 
@@ -95,17 +95,17 @@ def test_another_offset_is_understood() -> None:
     ],
 )
 def test_what_is_no_record_is_none(line: bytes) -> None:
-    assert stream.parse(line) is None
+    assert records.parse(line) is None
 
 
 def test_a_time_that_is_none_leaves_the_record() -> None:
-    parsed = stream.parse(b"[2026-13-01 12:00:00] [INFO] [Step: 1] y")
+    parsed = records.parse(b"[2026-13-01 12:00:00] [INFO] [Step: 1] y")
     assert parsed is not None
     assert parsed.at is None
 
 
 def test_a_very_long_step_is_cut() -> None:
-    parsed = stream.parse(stream.line(NOON, "INFO", "s" * 5000, "x"))
+    parsed = records.parse(stream.line(NOON, "INFO", "s" * 5000, "x"))
     assert parsed is not None
     assert len(parsed.step) == stream.LONGEST_STEP
 
@@ -118,7 +118,7 @@ def test_any_record_is_one_line_and_is_read_back(now: int, level: str, step: str
     said = record.decode()
     assert len(said.splitlines()) == 1
     assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in said[:-1])
-    parsed = stream.parse(record)
+    parsed = records.parse(record)
     assert parsed is not None
     assert (parsed.at, parsed.level) == (now // 1000 * 1000, level)
     assert parsed.text == stream.escaped(text)
@@ -127,8 +127,8 @@ def test_any_record_is_one_line_and_is_read_back(now: int, level: str, step: str
 @settings(max_examples=200)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_parsed_or_none(data: bytes) -> None:
-    stream.parse(data)
-    stream.parse(b"[2026-01-01 12:00:00] [INFO] [Step: " + data)
+    records.parse(data)
+    records.parse(b"[2026-01-01 12:00:00] [INFO] [Step: " + data)
 
 
 @given(ANY)

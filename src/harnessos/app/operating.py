@@ -184,19 +184,28 @@ def trust(tx: Transaction, key: str, machine: str, user: str | None, cause: Caus
 
 
 def set_cap(tx: Transaction, key: str, dimension: str, amount: str, cause: Cause) -> Mapping[str, Any]:
-    """Change a cap of a project; return its budget."""
-    budgets.set_cap(tx, named.project(tx, key), dimension, amount, cause)
+    """Change a cap of a project, or of a mission (`MSN-1`); return its budget."""
+    budgets.set_cap_of(tx, _payer(tx, key), dimension, amount, cause)
     return budget(tx, key)
 
 
-def budget(tx: Transaction, key: str) -> dict[str, Any]:
-    """Return a project's caps and what of today's is used. `wall_ms` in ms, `usd` in millionths; None is unlimited.
-
-    Any: a JSON document.
-    """
+def _payer(tx: Transaction, key: str) -> budgets.Payer:
+    """Return whose budget is meant: a mission's by its identifier, else a project's by its key."""
+    issue = tx.one("issue_by_identifier", identifier=key.upper())
+    if issue is not None and issue["kind"] == "standing":
+        return budgets.Payer(budgets.scope_of(issue), ("issue", issue["id"]), issue["identifier"])
     project = named.project(tx, key)
+    return budgets.Payer(budgets.of_project(project["id"]), ("project", project["id"]), project["key"])
+
+
+def budget(tx: Transaction, key: str) -> dict[str, Any]:
+    """Return the caps of a project or mission and what of today's is used. `wall_ms` in ms, `usd` in millionths.
+
+    None is unlimited. Any: a JSON document.
+    """
+    payer = _payer(tx, key)
     day = utc_day(tx.now)
-    scope = {"scope_kind": "project", "scope": project["id"]}
+    scope = payer.scope.key
     used = {row["dimension"]: row for row in tx.all("inspect_budget", **scope, period=day)}
     items = []
     for row in tx.all("budget_caps", **scope):
@@ -204,4 +213,4 @@ def budget(tx: Transaction, key: str) -> dict[str, Any]:
         left = None if today["cap"] is None else today["cap"] - today["spent"] - today["reserved"]
         amounts = {name: today[name] for name in ("cap", "spent", "reserved")}
         items.append({"dimension": row["dimension"], **amounts, "left": left, "set_by": row["set_by"]})
-    return {"project": project["key"], "day": day, "items": items}
+    return {"project": payer.name, "day": day, "items": items}

@@ -265,13 +265,13 @@ TABLE: tuple[Command, ...] = (
         (RUN, arg("--follow", "-f", action="store_true", help="go on until the run has ended")),
     ),
     Command("run stop", "run:stop", "ask a live run to stop", (arg("run", metavar="RUN", help="the run's id"), REASON)),
-    Command("budget show", "budget:show", "show what today's budget of a project has left", (PROJECT_KEY,)),
+    Command("budget show", "budget:show", "show what today's budget of a project or mission has left", (PROJECT_KEY,)),
     Command(
         "budget set",
         "budget:set_cap",
         "change a cap, for today and the days to come",
         (
-            arg("project", metavar="KEY", help="the project"),
+            arg("project", metavar="KEY", help="the project, or a mission such as MSN-1"),
             arg("dimension", choices=("runs", "wall_ms", "usd"), help="runs, agent-hours or dollars a day"),
             arg("amount", metavar="AMOUNT", help="a number, or the word `unlimited`"),
         ),

@@ -15,6 +15,20 @@ def above_zero(word: str) -> int:
     return int(word)
 
 
+SAME = ("stream", "learn", "search", "topics", "check")
+"""Commands of `harness memory` that are those of `harness mission` as well."""
+
+
+def _memory() -> tuple[Command, ...]:
+    from harnessos.cli.table_memory import MEMORY
+
+    return tuple(
+        Command(f"mission {word}", command.handler, f"the same as `harness {command.words}`", command.arguments)
+        for command in MEMORY
+        if (word := command.words.partition(" ")[2]) in SAME
+    )
+
+
 MISSIONS: tuple[Command, ...] = (
     Command(
         "mission new",
@@ -195,4 +209,5 @@ MISSIONS: tuple[Command, ...] = (
         "take a workspace into this ledger, with the state its documents show",
         (WORKSPACE,),
     ),
+    *_memory(),
 )

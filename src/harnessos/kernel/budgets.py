@@ -183,17 +183,33 @@ def lift_provider(tx: Transaction, name: str, cause: Cause) -> None:
     tx.wake()
 
 
+class Payer(NamedTuple):
+    """Whose budget it is: the scope, the subject whose chain tells of changes, and a name for people."""
+
+    scope: Scope
+    subject: tuple[str, str]
+    name: str
+
+
 def set_cap(tx: Transaction, project: Row, dimension: str, amount: str, cause: Cause) -> None:
+    """Change a cap of a project; see `set_cap_of`."""
+    payer = Payer(of_project(project["id"]), ("project", project["id"]), project["key"])
+    set_cap_of(tx, payer, dimension, amount, cause)
+
+
+def set_cap_of(tx: Transaction, payer: Payer, dimension: str, amount: str, cause: Cause) -> None:
     """Change a cap for today and the following days, and lift the hold it caused (operator only, by the caller)."""
     if dimension not in DIMENSIONS:
         raise errors.BadContent(f"there is no budget {dimension}; there are {', '.join(DIMENSIONS)}")
     cap = parse_amount(dimension, amount)
-    scope = of_project(project["id"]).key
+    scope = payer.scope.key
     tx.do("budget_set", **scope, dimension=dimension, cap=cap, set_by=str(cause.actor))
     tx.do("budget_cap", **scope, dimension=dimension, cap=cap, period=utc_day(tx.now))
     tx.do("hold_lift", **scope, kind="budget")
-    tx.do("attention_resolve_dedup", dedup=f"budget/{project['id']}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor))
-    events.note(tx, ("project", project["id"]), "budget.changed", cause, {"dimension": dimension, "cap": cap})
+    tx.do(
+        "attention_resolve_dedup", dedup=f"budget/{payer.scope.id}/{utc_day(tx.now)}", now=tx.now, by=str(cause.actor)
+    )
+    events.note(tx, payer.subject, "budget.changed", cause, {"dimension": dimension, "cap": cap})
     tx.wake()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import BadUsage, Refused
-from harnessos.memory import shelf, stream, topics
+from harnessos.memory import records, shelf, stream, topics
 from harnessos.memory.secrets import secret_in
 from harnessos.memory.topics import Entry, Topic
 
@@ -52,7 +52,7 @@ def learn(
     now: int,
     run: str | None,
     by: str,
-    stream_tail: Iterable[stream.Record] = (),
+    stream_tail: Iterable[records.Record] = (),
 ) -> Learned:
     """Add an insight to a topic. `now` is in ms, `run` None outside of a run; `stream_tail` are the newest records.
 
@@ -81,7 +81,7 @@ def learn(
     return Learned(slug, title, identity, True, None, replaced, shared, path, tuple(written))
 
 
-def refusal(topic: str, insight: str, tail: Iterable[stream.Record]) -> tuple[str, str] | None:
+def refusal(topic: str, insight: str, tail: Iterable[records.Record]) -> tuple[str, str] | None:
     """Return why a text cannot be written down as an insight, and what to do instead; None when it can (rule 9)."""
     if not insight:
         return "the insight is empty", "say in a sentence or two what was learned"
@@ -101,9 +101,9 @@ def refusal(topic: str, insight: str, tail: Iterable[stream.Record]) -> tuple[st
     return None
 
 
-def repeats(insight: str, tail: Iterable[stream.Record]) -> bool:
+def repeats(insight: str, tail: Iterable[records.Record]) -> bool:
     """Whether a line of the text is a stream record, or the text holds what at least three recent records say."""
-    if any(stream.parse(line.strip().encode("utf-8", "replace")) for line in insight.split("\n")):
+    if any(records.parse(line.strip().encode("utf-8", "replace")) for line in insight.split("\n")):
         return True
     plain = " ".join(insight.split()).casefold()
     said = {" ".join(record.text.split()).casefold() for record in tail}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import BadDocument, BadUsage, NotAFile
 from harnessos.files import contained, read_bounded
-from harnessos.memory import rotation, stream
+from harnessos.memory import records, rotation, stream
 from harnessos.memory.matching import Every, Literal, Narrowed, matcher
 from harnessos.memory.windows import Found, Search, backwards, last_of
 from harnessos.model.instants import parse_stamp, stamp
@@ -56,7 +56,7 @@ class Filters(NamedTuple):
         """Whether this line is wanted; what is no record is not, as soon as anything is asked for."""
         if not self:
             return True
-        record = stream.parse(found.line)
+        record = records.parse(found.line)
         if record is None or (self.level and record.level != self.level):
             return False
         if self.step is not None and record.step.casefold() != self.step:
@@ -71,7 +71,7 @@ class Filters(NamedTuple):
         for place in (low, (low + high) // 2, high - 1):
             start = max(low, buffer.rfind(b"\n", low, place) + 1)
             end = buffer.find(b"\n", start, high)
-            record = stream.parse(bytes(buffer[start : min(start + 4096, high if end < 0 else end)]))
+            record = records.parse(bytes(buffer[start : min(start + 4096, high if end < 0 else end)]))
             times.append(record.at if record else None)
         return all(at is not None and at < self.since - _SLACK_MS for at in times)
 
@@ -106,11 +106,11 @@ def search(
     return _found(Path(workspace), wanted, filters, most, topics)
 
 
-def tail(workspace: str | Path, most: int) -> list[stream.Record]:
+def tail(workspace: str | Path, most: int) -> list[records.Record]:
     """Return the newest records, newest first."""
-    wanted = Search(Every(), Every(), lambda found: stream.parse(found.line) is not None, lambda *_: False)
+    wanted = Search(Every(), Every(), lambda found: records.parse(found.line) is not None, lambda *_: False)
     lines = _in_stream(Path(workspace), wanted, Filters(None, None, None), most)
-    return [record for _, found in islice(lines, max(0, most)) if (record := stream.parse(found.line))]
+    return [record for _, found in islice(lines, max(0, most)) if (record := records.parse(found.line))]
 
 
 def _matchers(text: str, filters: Filters, *, regex: bool, case: bool) -> tuple[Matcher, Matcher]:
@@ -187,7 +187,7 @@ def _readable(path: Path) -> Iterator[bytes]:
 
 
 def _hit(found: Found, file: Path) -> Hit:
-    record = stream.parse(found.line)
+    record = records.parse(found.line)
     if record is None:
         return Hit(None, "", "", found.line.rstrip(b"\r\n").decode("utf-8", "replace"), file, found.offset)
     return Hit(record.at, record.level, record.step, record.text, file, found.offset)

@@ -9,11 +9,11 @@ import errno
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from harnessos.errors import BadUsage, Busy, DiskLow, NotAFile, Refused
 from harnessos.files import contained
-from harnessos.model.instants import parse_stamp, stamp
+from harnessos.model.instants import stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +25,6 @@ LONGEST_STEP = 200
 
 LOCK_SECONDS = 30.0
 _SHORT = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
-_NAIVE = len("2026-01-01 12:00:00")
-
-
-class Record(NamedTuple):
-    """One line. `at` is in ms, None when the time is none; `step` is without a leading `Step `; `raw` is the line."""
-
-    at: int | None
-    level: str
-    step: str
-    text: str
-    raw: bytes
 
 
 class _Escapes(dict[int, "int | str"]):
@@ -75,25 +64,6 @@ def line(now: int, level: str, step: str, text: str) -> bytes:
 def escaped(text: str) -> str:
     """Return a text as records hold it: one line, valid Unicode. Backslashes stay as they are."""
     return text if text.isprintable() else text.translate(_TEXT)
-
-
-def parse(line: bytes) -> Record | None:
-    """Return the record of a line, with or without its newline; None for what is none. Bytes that are no UTF-8 become U+FFFD.
-
-    Lines of the earlier scripts are understood: `[Step: Step 2.3]`, and a time without a zone, which is read as UTC.
-    """
-    raw = line.rstrip(b"\r\n")
-    if raw[:1] != b"[":
-        return None
-    time, found, rest = raw[1:].decode("utf-8", "replace").partition("] [")
-    level, also, rest = rest.partition("] [Step: ")
-    if not found or not also or level not in LEVELS or len(time) < _NAIVE or time[4] != "-":
-        return None
-    step, closed, text = rest.partition("]")
-    if not closed:
-        return None
-    at = parse_stamp(time + "+00:00" if len(time) == _NAIVE else time)
-    return Record(at, level, clean_step(step), text.removeprefix(" "), raw)
 
 
 def append(workspace: str | Path, record: bytes) -> None:

@@ -15,7 +15,8 @@ def recover(site: Site) -> None:
     """End what was cut off: a topic that is not registered as it is, a rotation, a line without its end."""
     if remembering.unregistered(site):
         with workspace.lock(site.place):
-            remembering.register_all(site)
+            # No command leaves a pointer without its file: where one is gone, a person looks (`memory check`).
+            remembering.register_all(site, forget=False)
     if any(rotation.is_left(path) for path in rotation.rotated(site.place)):
         rotation.finish(site.place)
     if (site.place / stream.LOG).is_file():

@@ -115,10 +115,8 @@ def _mend(site: Site, finding: Finding) -> None:
 
 def unregistered(site: Site) -> bool:
     """Return whether some topic is not registered as it is; a file that is no younger than its pointer is not read for it."""
-    known, files = pointers(site), _files(site)
-    if known.keys() - files.keys():
-        return True
-    for slug, path in files.items():
+    known = pointers(site)
+    for slug, path in _files(site).items():
         if slug not in known:
             if not shelf.is_part(path):
                 return True
@@ -138,8 +136,8 @@ def _told(site: Site, slug: str) -> tuple[str, int]:
     return topic.title, len(topic.entries) + sum(len(part.entries) for part in shelf.parts(site.place, slug))
 
 
-def register_all(site: Site) -> None:
-    """Bring the pointers to what the topic files say: register every topic that is not as it is, forget what has no file.
+def register_all(site: Site, *, forget: bool = True) -> None:
+    """Bring the pointers to what the topic files say: register every topic that is not as it is, and forget what has no file.
 
     The caller holds the workspace's lock. What nobody judged is unverified; what was stays as it is.
     """
@@ -152,7 +150,7 @@ def register_all(site: Site) -> None:
         if slug not in known or told != known[slug].told:
             verified = int(slug in known and known[slug].verified)
             found.append({"slug": slug, "title": title, "entries": entries, "verified": verified})
-    follow(site, found, sorted(known.keys() - files.keys()))
+    follow(site, found, sorted(known.keys() - files.keys()) if forget else [])
 
 
 def follow(site: Site, topics: Sequence[Mapping[str, Any]], gone: Sequence[str]) -> None:

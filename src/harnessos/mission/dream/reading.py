@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from harnessos.memory.stream import parse
+from harnessos.memory.records import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
