@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,27 @@ def test_a_dream_that_a_crash_cut_off_is_ended_by_the_next_boot(ws: Workspace) -
     (ws.path / "playbook.md").write_bytes(before["playbook.md"])
     assert ws("mission boot").code == 0
     assert _documents(ws) in (before, after)
+
+
+def test_an_agents_summaries_go_through_the_same_checks_and_the_same_changeset(ws: Workspace, tmp_path: Path) -> None:
+    before = _documents(ws)
+    text = ws.text("knowledge/waits.md")
+    better = text.replace(SAME[0], "After a 403 of the API wait 60 seconds.")
+    (tmp_path / "proposal.json").write_text(json.dumps({"waits": better, "nowhere": "# x"}))
+    agent = tmp_path / "agent.sh"
+    agent.write_text(f"#!/bin/sh\ncat > /dev/null\ncp {tmp_path}/proposal.json $HARNESS_EVIDENCE_DIR/proposal.json\n")
+    agent.chmod(0o755)
+    dreamt = ws.good("mission dream", "--agent", f"command:{agent}")
+    assert any("nowhere" in problem for problem in dreamt["problems"])
+    ws.good("mission dream", "--undo")
+    assert _documents(ws) == before
+
+
+def test_an_agent_that_drops_an_insight_is_not_followed(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "proposal.json").write_text(json.dumps({"waits": "# waits\n"}))
+    agent = tmp_path / "agent.sh"
+    agent.write_text(f"#!/bin/sh\ncat > /dev/null\ncp {tmp_path}/proposal.json $HARNESS_EVIDENCE_DIR/proposal.json\n")
+    agent.chmod(0o755)
+    dreamt = ws.good("mission dream", "--agent", f"command:{agent}")
+    assert any("was not taken over" in problem for problem in dreamt["problems"])
+    assert "60 seconds" in ws.text("knowledge/waits.md")

@@ -140,6 +140,7 @@ MISSIONS: tuple[Command, ...] = (
             arg(
                 "--lookback-hours", metavar="H", type=above_zero, default=24, help="how far back to look; 24 by default"
             ),
+            arg("--agent", metavar="KIND", help="ask this agent for better summaries, which are checked like the rest"),
             arg("--undo", metavar="ID", nargs="?", const="", help="take a dream back, the last by default"),
         ),
     ),

@@ -10,13 +10,16 @@ from harnessos.dispatch.renewing import Renewing
 from harnessos.kernel import ending, mission_runs, missions, runs
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin
-from harnessos.mission import keeping, remembering, workspace
-from harnessos.mission.dream import changeset, journal, plan, preparing
+from harnessos.mission import keeping, remembering, summarising, workspace
+from harnessos.mission.dream import changeset, journal, plan, preparing, proposal
 from harnessos.model.digest import sha256_hex
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import WATCHED_TTL_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harnessos.mission.agent import Runner
     from harnessos.mission.dream.plan import Options, Plan
     from harnessos.mission.site import Site
     from harnessos.store.transaction import Row, Transaction
@@ -29,11 +32,25 @@ class Dreamt(NamedTuple):
     summary: dict[str, Any]
 
 
-def preview(site: Site, options: Options) -> tuple[Plan, str]:
+def preview(site: Site, options: Options, runner: Runner | None = None) -> tuple[Plan, str]:
     """Return what a dream would change, and that as a diff; nothing is written. AlreadyRunning (13) during a run."""
     _require_idle(site)
-    found = preparing.prepare(site.place, _facts(site), options)
+    found = _plan(site, options, _proposed(site, options, runner))
     return found, changeset.diff(found)
+
+
+def _proposed(site: Site, options: Options, runner: Runner | None) -> Mapping[str, str]:
+    """Return what an agent proposes, asked before anything is locked; it may take its time."""
+    if runner is None:
+        return {}
+    given = preparing.given(site.place, _facts(site), options)
+    return summarising.propose(site, runner, given, plan.make(given))
+
+
+def _plan(site: Site, options: Options, proposed: Mapping[str, str]) -> Plan:
+    given = preparing.given(site.place, _facts(site), options)
+    made = plan.make(given)
+    return proposal.with_proposal(given, made, proposed) if proposed else made
 
 
 def _require_idle(site: Site) -> None:
@@ -44,8 +61,11 @@ def _require_idle(site: Site) -> None:
         )
 
 
-def dream(site: Site, options: Options) -> Dreamt:
-    """Take the mission's lease, dream, and give it back. AlreadyRunning (13) during a run, and nothing is changed."""
+def dream(site: Site, options: Options, runner: Runner | None = None) -> Dreamt:
+    """Take the mission's lease, dream, and give it back. AlreadyRunning (13) during a run, and nothing is changed.
+
+    With a `runner` its agent is asked for better summaries, which go through the same checks.
+    """
     token = site.ground.ids.token()
     request = ClaimRequest(
         site.row()["project_id"],
@@ -60,7 +80,7 @@ def dream(site: Site, options: Options) -> Dreamt:
     end = Ended(Outcome.RELEASED, "the dream is over")
     try:
         with Renewing(site.ground, lease):
-            return in_run(site, begun.claimed.run, options)
+            return in_run(site, begun.claimed.run, options, runner)
     except errors.HarnessError as problem:
         end = Ended(Outcome.RELEASED, str(problem))
         raise
@@ -70,11 +90,13 @@ def dream(site: Site, options: Options) -> Dreamt:
         keeping.refresh(site)
 
 
-def in_run(site: Site, run: Row, options: Options | None = None) -> Dreamt:
+def in_run(site: Site, run: Row, options: Options | None = None, runner: Runner | None = None) -> Dreamt:
     """Dream under a lease that the caller holds and renews."""
     settle(site)
+    options = options or plan.Options()
+    proposed = _proposed(site, options, runner)
     with workspace.lock(site.place):
-        found = preparing.prepare(site.place, _facts(site), options or plan.Options())
+        found = _plan(site, options, proposed)
         now, summary = site.now(), found.summary()
         dream_id = site.ground.ids.new("dream", now)
         skipped = bool(found.skipped)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos import processes, skills
+from harnessos import skills
 from harnessos.errors import BadContent
-from harnessos.files import atomic_write, private_folder
-from harnessos.mission import lint, reading
-from harnessos.mission.agent import reachable
+from harnessos.mission import asking, lint, reading
 from harnessos.mission.starter import SKILL
 from harnessos.mission.workspace import DOCUMENTS
-from harnessos.runners import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
     from harnessos.mission.problems import Problem
 
 TRIES = 3
-SECONDS = 30 * 60.0
-_GRACE_S = 2.0
-_LOOK_S = 1.0
-_TAIL = 2_000
 
 
 class Filled(NamedTuple):
@@ -43,7 +36,7 @@ def fill(ground: Ground, place: Path, idea: str, runner: Runner, tell: Callable[
     problems: tuple[Problem, ...] = ()
     for number in range(1, TRIES + 1):
         tell(f"the agent writes the documents, try {number} of {TRIES}")
-        said = _ask(ground, place, prompt(place, idea, problems), runner, number)
+        said = asking.ask(ground, place, prompt(place, idea, problems), runner).said
         loaded = reading.load(place)
         problems = loaded.problems
         if not problems:
@@ -79,26 +72,3 @@ def prompt(place: Path, idea: str, problems: tuple[Problem, ...]) -> str:
             *(f"- {one.describe()}" for one in problems[:50]),
         ]
     return "\n".join(parts) + "\n"
-
-
-def _ask(ground: Ground, place: Path, text: str, runner: Runner, number: int) -> str:
-    """Run the agent once, for at most half an hour; return the end of what it said when it failed."""
-    name = ground.ids.new("draft", ground.clock.now())
-    folder = private_folder(ground.home / "drafts" / name)
-    files = command.files_of(folder, number)
-    command.clear(folder, files)
-    atomic_write(files.prompt, text.encode("utf-8", "replace"), 0o600)
-    declared = {key: ground.environ[key] for key in runner.env if key in ground.environ}
-    env = command.environment(
-        reachable(ground.environ), declared, {"WORKSPACE": str(place), "PROMPT_FILE": str(files.prompt)}
-    )
-    child = None
-    try:
-        child = command.start(runner.command, cwd=place, env=env, run_id=name, files=files)
-        begun = ground.clock.monotonic()
-        while (code := child.wait(_LOOK_S)) is None:
-            if ground.clock.monotonic() - begun >= SECONDS:
-                raise BadContent("the agent did not end within half an hour", hint=f"its log: {files.stdout}")
-    finally:
-        processes.kill_run(name, grace=_GRACE_S, group=None if child is None else child.identity)
-    return "" if code == 0 else files.stderr.read_text("utf-8", "replace")[-_TAIL:].strip() or f"exit code {code}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harnessos.app.missions import runners
 from harnessos.app.missions.opening import At
 from harnessos.app.missions.verbs import renew
 from harnessos.mission import dreaming, tidying
+from harnessos.mission.agent import Runner
 from harnessos.mission.dream.plan import Options
 
 if TYPE_CHECKING:
@@ -43,16 +45,17 @@ def dream(call: Call) -> None:
     args = call.args
     with At(call.harness, args.workspace) as at:
         options = Options(args.lookback_hours * _HOUR_MS, args.min_entries, args.skip_playbook)
+        runner = Runner.of(runners.parse(args.agent)) if args.agent else None
         if args.undo is not None:
             done = dreaming.undo(at.site, args.undo or None)
             text = f"dream {done.dream_id} is undone: {len(done.restored)} files are as before"
             text += f"; changed since and kept: {', '.join(done.kept)}" if done.kept else ""
             call.out.show(done._asdict(), text)
         elif args.dry_run:
-            found, diff = dreaming.preview(at.site, options)
+            found, diff = dreaming.preview(at.site, options, runner)
             call.out.show({**found.summary(), "diff": diff}, diff or found.skipped or "nothing would change")
         else:
-            dreamt = dreaming.dream(at.site, options)
+            dreamt = dreaming.dream(at.site, options, runner)
             call.out.show({"dream": dreamt.dream_id, **dreamt.summary}, _told(dreamt))
 
 
