@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.commands import Terminal
+from tests.support.following import started
 from tests.support.mission_documents import FILLED
 from tests.support.python import ROOT
+from tests.support.waiting import eventually
 from tests.support.workspaces import Workspace, commands
 
 HARNESS = f"{sys.executable} -m harnessos"
@@ -254,3 +256,20 @@ def test_the_first_mission_of_the_documentation_works_as_it_is_typed(tmp_path: P
         assert terminal("mission", "run", place, "--agent", "command:false").code == 1
     assert "harness mission resume" in terminal("why", "MSN-1").out
     assert terminal("mission", "resume", place).code == 0
+
+
+def test_restart_mid_run_resumes_or_marks_interrupted(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    slow = agent(tmp_path, f"{REPORT}; echo $$ > pid; sleep 4712", "slow.sh")
+    made = terminal.good("mission", "new", "--from", _spec(tmp_path), "--agent", slow, "--no-run")
+    place = Path(made["mission"]["workspace"])
+    with started(terminal, "up", "--missions", output=tmp_path / "up.log") as supervisor:
+        eventually((place / "pid").exists, what="the agent works")
+        supervisor.kill()
+    agent(tmp_path, REPORT, "slow.sh")
+    said = terminal("up", "--missions", "--until-idle")
+    assert said.code == 0, said.out
+    assert not any("sleep 4712" in line for line in commands())
+    assert [run["shown"] for run in terminal.good("mission", "show", str(place))["runs"]] == ["Lost"]
+    assert terminal.good("mission", "show", str(place))["mission"]["failures"] == 1
+    assert terminal("mission", "run", str(place)).code == 0
