@@ -295,10 +295,19 @@ def test_a_dream_holds_the_mission_and_changes_no_count(mission: OnLedger) -> No
         mission.start(Begin("dream", kind="dream"))
 
 
-def test_rule_5_a_constitution_that_changed_during_a_run_asks_a_person(mission: OnLedger) -> None:
-    mission.say(mission.start(), "done", "1", changed="mission.md")
-    assert "mission.md changed during run" in mission.asked()[-1]["question"]
-    assert mission.runs()[0]["changed"] == "mission.md"
+def test_rule_5_a_constitution_that_changed_during_a_run_stops_the_mission_until_a_person_looked(
+    mission: OnLedger,
+) -> None:
+    run = mission.start()
+    mission.say(run, "done", "1", changed="mission.md")
+    assert (mission.standing.status, mission.runs()[0]["changed"]) == ("blocked", "mission.md")
+    assert "mission.md changed during run #1" in mission.asked()[-1]["question"]
+    mission.judge(run, "passed")
+    assert (mission.standing.status, mission.standing.step) == ("blocked", "Step 2")
+    with pytest.raises(errors.MissionBlocked):
+        mission.ledger.store.write(mission_runs.complete, mission.id, {"mission.md": "1"}, BY_AGENT)
+    mission.resume()
+    assert (mission.standing.status, mission.standing.step) == ("idle", "Step 2")
 
 
 def test_a_hand_edit_moves_the_step_and_nothing_else(mission: OnLedger) -> None:

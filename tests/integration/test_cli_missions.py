@@ -253,6 +253,9 @@ def test_rule_5_a_constitution_changed_during_a_run_needs_a_person(ws: Workspace
     )
     changes = ws.good("mission report")["changes"]
     assert any("constitution changed" in change["text"] for change in changes)
+    assert ws("mission start").code == 11
+    ws.good("mission resume")
+    ws.start()
 
 
 def test_rule_8_every_verb_logs_and_a_silent_run_is_flagged(ws: Workspace) -> None:

@@ -150,22 +150,7 @@ def say(
     """End the run with what its agent says; return the issue's row. LeaseLost when stale."""
     step = model.shown_step(said.step) if said.step else ""
     tx.do("mission_run_say", run=lease.run_id, claim=said.word, step=step, note=said.note, changed=said.changed)
-    issue = ending.finish(tx, lease, end, cause, closing)
-    if said.changed:
-        _constitution(tx, issue, lease.run_id, said.changed)
-    return issue
-
-
-def _constitution(tx: Transaction, issue: Row, run_id: str, changed: str) -> None:
-    attention.ask(
-        tx,
-        issue["project_id"],
-        issue["id"],
-        kind="constitution",
-        dedup=f"constitution/{run_id}",
-        question=f"{issue['identifier']}: {changed} changed during run {run_id}; its results need a person's look",
-        command=f"harness mission show {issue['identifier']}",
-    )
+    return ending.finish(tx, lease, end, cause, closing)
 
 
 OUTCOMES = {"done": Outcome.SUCCESS, "fail": Outcome.AGENT_FAULT, "blocked": Outcome.RELEASED}

@@ -170,6 +170,11 @@ def concluded(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause) -
         after = model.said_blocked(was, mine["note"])
     else:
         after = model.ran_out(was, end.outcome, tx.now)
+    if mine["changed"]:
+        # Whoever may rewrite what it is judged by can pass any judgement: a person looks first (rule 5).
+        after = model.said_blocked(
+            after, f"{mine['changed']} changed during run #{mine['number']}, its results need a person"
+        )
     data = {"outcome": end.outcome.value, "reason": end.reason, "claim": mine["claim"], "number": mine["number"]}
     wall = issue["wall_ms"] + budgets.wall_used(run)
     new = move(tx, mission, issue, after, "run.ended", cause, data, {"wall_ms": wall})

@@ -148,6 +148,8 @@ def said_fail(was: Standing, now: int) -> Standing:
 
 def said_blocked(was: Standing, reason: str) -> Standing:
     """The agent says that it needs a person."""
+    if was.breaker == "tripped":
+        return was
     return was._replace(status=Mission.BLOCKED, blocking_reason=reason, last_result="Blocked")
 
 
