@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,27 @@ def test_a_workspace_that_is_not_ready_is_not_run(ws: Workspace, tmp_path: Path)
     (ws.path / "playbook.md").write_text("")
     assert ws("mission run", "--agent", agent(tmp_path, REPORT)).code == 12
     assert not (ws.path / "last-prompt.txt").exists()
+
+
+def test_a_scheduled_run_of_a_workspace_that_is_not_ready_asks_a_person_once(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    made = terminal.good("mission", "new", "--from", _spec(tmp_path), "--agent", agent(tmp_path, REPORT))
+    place = Path(made["mission"]["workspace"])
+    (place / "playbook.md").write_text("")
+    for minutes in (2, 1):
+        with sqlite3.connect(terminal.home / "harness.sqlite") as ledger:
+            at = f"created_at - {minutes * 60_000}"
+            ledger.execute(f"UPDATE schedules SET next_at = {at}, fires_at = {at} WHERE target = 'mission'")
+        assert terminal("up", "--missions", "--until-idle").code == 0
+    assert [run["shown"] for run in terminal.good("mission", "show", str(place))["runs"]] == [
+        "Released",
+        "Released",
+        "Success",
+    ]
+    asked = [
+        row for row in terminal.good("attention", "list", "--project", "MSN")["items"] if "not ready" in row["question"]
+    ]
+    assert [row["command"] for row in asked] == [f"harness mission boot {place}"]
 
 
 def test_a_mission_that_declares_an_end_completes_by_itself(ws: Workspace, tmp_path: Path) -> None:

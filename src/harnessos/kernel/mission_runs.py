@@ -299,7 +299,7 @@ def fire(
 ) -> tuple[bool, str, str | None, str | None]:
     """Begin a scheduled run or dream; return whether it began, why not, and the issue and run."""
     if request is None:
-        return False, "nobody here can drive the mission", None, None
+        return False, "only `harness up --missions` or `harness mission run WS` drives a mission", None, None
     kind = "dream" if schedule["target"] == "dream" else "run"
     begin = Begin("firing", nominal, kind)
     try:

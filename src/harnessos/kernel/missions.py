@@ -200,6 +200,20 @@ def ask(tx: Transaction, mission: Row, was: Standing, after: Standing) -> None:
     )
 
 
+def ask_to_mend(tx: Transaction, mission_id: str, problem: str) -> None:
+    """Ask a person, once, to mend what keeps a mission's scheduled runs from working."""
+    mission = find(tx, mission_id)
+    attention.ask(
+        tx,
+        mission["project_id"],
+        mission["issue_id"],
+        kind="mission",
+        dedup=f"mend/{mission_id}",
+        question=f"{mission['identifier']} ({mission['name']}): {problem}",
+        command=f"harness mission boot {mission['workspace']}",
+    )
+
+
 def resume(tx: Transaction, mission_id: str, cause: Cause, *, anew: bool = False) -> Row:
     """A person lifts hold, block and breaker; `anew` also starts at Step 0 and opens a complete mission again."""
     verb = "reset" if anew else "resume"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harnessos import errors
 from harnessos.files import private_folder
-from harnessos.kernel import ending, mission_runs, runs
+from harnessos.kernel import ending, mission_runs, missions, runs
 from harnessos.kernel.events import Cause
 from harnessos.kernel.mission_runs import Said
 from harnessos.mission import dreaming, judging, keeping, prompting, reading, tidying
@@ -79,8 +79,9 @@ class Drive:
         number = self._mine()["number"]
         site.write(_note_documents, self._lease.run_id, loaded.hashes)
         if loaded.problems:
-            first = loaded.problems[0].describe()
-            self._finish(Ended(Outcome.RELEASED, f"the workspace is not ready: {first}"))
+            first = f"the workspace is not ready: {loaded.problems[0].describe()}"
+            site.write(missions.ask_to_mend, site.mission_id, first)
+            self._finish(Ended(Outcome.RELEASED, first))
             return
         keeping.refresh(site, loaded)
         site.note("INFO", mission["step"], f"run #{number} started by the harness")
@@ -117,9 +118,8 @@ class Drive:
         if not by_agent:  # what the agent said stands in the stream since it said it
             level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
             self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
-        with suppress(
-            errors.MissionStopped
-        ):  # this very verdict may trip the breaker; what follows a run still follows
+        # This very verdict may trip the breaker; what follows a run still follows.
+        with suppress(errors.MissionStopped):
             judging.judge_open(self._site, loaded)
         self._after(loaded)
 

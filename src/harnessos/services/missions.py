@@ -107,6 +107,7 @@ class Missions:
     def tick(self, bridge: Bridge, runs: dict[str, Future[None]], *, begin: bool) -> None:
         """Give runs that began a thread, take up those of the dead, and with `begin` start what has never run."""
         self._drive_begun(bridge, runs)
+        self._collect()
         now = self._ground.clock.monotonic()
         if self._looked is not None and now - self._looked < LOOK_S:
             return
@@ -160,6 +161,15 @@ class Missions:
             return
         site = self._site(mission)
         self._judging[mission["id"]] = bridge.start(lambda: judging.judge_open(site, reading.load(site.place)))
+
+    def _collect(self) -> None:
+        """Forget judgements that came to their end; what hindered one is told, and it is tried again."""
+        over = [mission for mission, future in self._judging.items() if future.done()]
+        for mission in over:
+            problem = self._judging.pop(mission).exception()
+            # A verdict that stops the mission was reached all the same.
+            if problem is not None and not isinstance(problem, errors.MissionStopped):
+                self._tell("up.cannot_judge", mission=mission, reason=str(problem) or repr(problem))
 
     def _drive_begun(self, bridge: Bridge, runs: dict[str, Future[None]]) -> None:
         """Start a thread for each live run of a mission that this process holds, and take over those of dead ones."""
