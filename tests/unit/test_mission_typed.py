@@ -15,11 +15,11 @@ from harnessos.mission.checks import CommandRule, CountRule, FileRule, Freshness
 from harnessos.mission.contract import parse_contract
 from harnessos.mission.criteria import parse_criteria
 from harnessos.mission.cron_config import DEFAULT_PROMPT, parse_cron_config
-from harnessos.mission.drafting import verification
+from harnessos.mission.drafting import render_documents, verification
 from harnessos.mission.lint import lint
 from harnessos.mission.placeholders import unfilled
 from harnessos.mission.playbook import parse_playbook
-from harnessos.mission.typed import MissionSpec, check_of, parse_spec, render_documents, schema, schema_text
+from harnessos.mission.typed import MissionSpec, check_of, parse_spec, schema, schema_text
 from tests.support.json_schema import conforms
 from tests.support.python import ROOT
 from tests.unit.test_mission_placeholders import template

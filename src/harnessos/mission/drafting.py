@@ -24,6 +24,7 @@ from harnessos.mission.cron_config import DEFAULT_PROMPT, parse_cron_config
 from harnessos.mission.fields import body_text, read_fields
 from harnessos.mission.markdown import Section, Table, Text, parse_markdown
 from harnessos.mission.playbook import DREAM_BEGIN, DREAM_END, parse_playbook
+from harnessos.mission.problems import bad_document
 from harnessos.mission.typed import check_of
 
 if TYPE_CHECKING:
@@ -45,8 +46,16 @@ _KINDS = {
 _YAML_NAMES = {"max_age_s": "max_age", "timeout_s": "timeout"}
 
 
-def draft(spec: MissionSpec) -> dict[str, str]:
-    """Return the documents by file name."""
+def render_documents(spec: MissionSpec) -> dict[str, str]:
+    """Return the four documents, by file name; they parse back to the same values. BadDocument where they would not."""
+    documents = _draft(spec)
+    problems = _problems_of(documents)
+    if problems:
+        raise bad_document(problems, "say it in simpler words: this text does not survive in Markdown")
+    return documents
+
+
+def _draft(spec: MissionSpec) -> dict[str, str]:
     return {
         "mission.md": _mission(spec),
         "playbook.md": _playbook(spec),
@@ -55,8 +64,7 @@ def draft(spec: MissionSpec) -> dict[str, str]:
     }
 
 
-def problems_of(documents: dict[str, str]) -> tuple[Problem, ...]:
-    """Return what the parsers find wrong with the four documents."""
+def _problems_of(documents: dict[str, str]) -> tuple[Problem, ...]:
     return (
         *parse_contract(documents["mission.md"]).problems,
         *parse_playbook(documents["playbook.md"]).problems,

@@ -12,6 +12,7 @@ from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin
 from harnessos.mission import keeping, remembering, summarising, workspace
 from harnessos.mission.dream import changeset, journal, plan, preparing, proposal
+from harnessos.mission.pointers import pointers
 from harnessos.model.digest import sha256_hex
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.model.run import WATCHED_TTL_MS
@@ -147,7 +148,7 @@ def _follow(site: Site, found: Plan) -> None:
 
 def _facts(site: Site) -> plan.Facts:
     results = {row["run_id"]: row["result"] or None for row in site.read(_results, site.mission_id)}
-    return plan.Facts(site.now(), results, frozenset(remembering.pointers(site)))
+    return plan.Facts(site.now(), results, frozenset(pointers(site)))
 
 
 def _begin(tx: Transaction, mission_id: str, run: Row, dream_id: str, state: str, summary: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harnessos.memory.checking import relevant
 from harnessos.mission import publishing, reading, workspace
+from harnessos.mission.pointers import pointers
 from harnessos.model.digest import sha256_hex
 from harnessos.model.mission import plain_step
 
@@ -25,8 +26,6 @@ def refresh(site: Site, loaded: Loaded | None = None, *, take_step: bool = False
 
 def ranked(site: Site, loaded: Loaded, step: str) -> list[str]:
     """Return the slugs of the topics that concern a step, best first."""
-    from harnessos.mission.remembering import pointers
-
     known = pointers(site)
     if not known:
         return []

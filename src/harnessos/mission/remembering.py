@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from harnessos.kernel import mission_runs, missions
 from harnessos.memory import checking, learning, rotation, search, shelf
 from harnessos.memory.checking import Repair
 from harnessos.mission import keeping, workspace
+from harnessos.mission.pointers import pointers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 _RECENT = 200
-
-
-class Pointer(NamedTuple):
-    """A topic as the ledger knows it: what the index of heartbeat.md shows. `updated_at` is in ms."""
-
-    slug: str
-    title: str
-    updated_at: int
-    entries: int
-    verified: bool
-
-    @property
-    def told(self) -> tuple[str, int]:
-        """What the topic's files say of themselves."""
-        return self.title, self.entries
 
 
 def learn(site: Site, run: Row | None, topic: str, insight: str) -> Learned:
@@ -67,19 +53,6 @@ def _pointer(site: Site, slug: str, run: Row | None) -> dict[str, Any]:
         "verified": int(run is None and site.cause.actor.kind == "operator"),
         "run": run["id"] if run else None,
     }
-
-
-def pointers(site: Site) -> dict[str, Pointer]:
-    """Return the registered topics by slug, newest first."""
-    rows = site.read(_rows, site.mission_id)
-    return {
-        row["slug"]: Pointer(row["slug"], row["title"], row["updated_at"], row["entries"], bool(row["verified"]))
-        for row in rows
-    }
-
-
-def _rows(tx: Transaction, mission_id: str) -> list[Row]:
-    return tx.all("mission_topic_list", mission=mission_id)
 
 
 def check(site: Site, *, fix: bool = False) -> tuple[list[Finding], list[Finding]]:

@@ -16,7 +16,7 @@ from harnessos.documents.tree import Loaded, line_of, split_problem
 from harnessos.mission.checks import KINDS, Rule, read_rule
 from harnessos.mission.cron_config import DEFAULT_CRON, DEFAULT_DREAM_CRON, MOST_INTERVAL_S, is_instant, is_zone
 from harnessos.mission.playbook import HOST
-from harnessos.mission.problems import Parsed, Problem, bad_document
+from harnessos.mission.problems import Parsed, Problem
 
 FILE = "mission.yaml"
 _EVERY = re.compile(r"([1-9][0-9]{0,8})\s*(s|m|h|d)?")
@@ -246,17 +246,6 @@ def parse_spec(loaded: Loaded, file: str = FILE) -> Parsed[MissionSpec]:
             for one in placed
         ),
     )
-
-
-def render_documents(spec: MissionSpec) -> dict[str, str]:
-    """Return the four documents, by file name; they parse back to the same values. BadDocument where they would not."""
-    from harnessos.mission import drafting
-
-    documents = drafting.draft(spec)
-    problems = drafting.problems_of(documents)
-    if problems:
-        raise bad_document(problems, "say it in simpler words: this text does not survive in Markdown")
-    return documents
 
 
 def schema() -> dict[str, object]:

@@ -128,7 +128,7 @@ def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
 
 
 def _rendered(spec: MissionSpec) -> dict[str, str]:
-    from harnessos.mission.typed import render_documents
+    from harnessos.mission.drafting import render_documents
 
     return render_documents(spec)
 

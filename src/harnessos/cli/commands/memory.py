@@ -9,6 +9,7 @@ from harnessos.app.missions.verbs import held, renew
 from harnessos.cli.commands.report import length_ms
 from harnessos.memory import search as searching
 from harnessos.mission import remembering
+from harnessos.mission.pointers import pointers
 from harnessos.model.instants import stamp
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def learn(call: Call) -> None:
     """Keep an insight."""
     with At(call.harness, call.args.workspace) as at:
         found = remembering.learn(at.site, held(at, call.args.session), call.args.topic, call.args.insight)
-        pointer = remembering.pointers(at.site)[found.slug]
+        pointer = pointers(at.site)[found.slug]
         document = {
             "topic": found.slug,
             "file": str(found.path),
@@ -79,7 +80,7 @@ def topics(call: Call) -> None:
     """List the topics."""
     with At(call.harness, call.args.workspace) as at:
         renew(at, call.args.session)
-        known = remembering.pointers(at.site)
+        known = pointers(at.site)
         rows = [
             (row.slug, row.title, row.entries, "verified" if row.verified else "unverified", stamp(row.updated_at))
             for row in known.values()
