@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from harnessos.ports import Clock
 
 NOBODY = 65534
+_PREFIX = "harness-check-"
+_FORGOTTEN_S = 3600.0
+"""A check lasts a minute; a box as old as this belongs to nobody."""
 _HERE = Path(__file__).resolve().parent
 _PACKAGE = _HERE.parent
 _PROGRAM_FILES = {
@@ -135,10 +138,23 @@ def _made(scratch_root: Path, place: Place) -> Path:
     if place.uid is not None and not _open_to_all(scratch_root):
         root = Path(tempfile.gettempdir())
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="harness-check-", dir=root)).resolve()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root)).resolve()
     if place.uid is not None:
         folder.chmod(0o711)
+    for place_of_boxes in {root, scratch_root}:
+        _sweep(place_of_boxes, folder.stat())
     return folder
+
+
+def _sweep(root: Path, born: os.stat_result) -> None:
+    """Remove the boxes of this user that killed processes left; `born` is a new box, whose time is the file system's."""
+    for other in root.glob(f"{_PREFIX}*"):
+        try:
+            facts = other.lstat()
+        except OSError:
+            continue  # its owner has just removed it
+        if facts.st_uid == born.st_uid and born.st_mtime - facts.st_mtime > _FORGOTTEN_S:
+            _remove(other)
 
 
 def _open_to_all(folder: Path) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000
 MOST_AGENTS = 4
+MOST_TOKENS = 10_000
 LOOK_S = 30.0
 
 
@@ -92,6 +93,8 @@ class Missions:
     def _request(self, mission: Row, runner: Runner | None) -> ClaimRequest:
         token = self._ground.ids.token()
         self._tokens[hashed(token)] = token
+        if len(self._tokens) > MOST_TOKENS:  # of firings that began no run
+            del self._tokens[next(iter(self._tokens))]
         return ClaimRequest(
             mission["project_id"],
             self._ground.process,

@@ -53,8 +53,11 @@ def create(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> b
 
 
 def _complete(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('attention') IS NOT NULL AS there").fetchone()
-    return row is not None and bool(row["there"])
+    """Return whether somebody has used the ledger: one that was cut off while it was made holds no project."""
+    row = connection.execute("SELECT to_regclass('projects') IS NOT NULL AS there").fetchone()
+    if row is None or not row["there"]:
+        return False
+    return connection.execute("SELECT 1 AS used FROM projects LIMIT 1").fetchone() is not None
 
 
 def _refuse_foreign(connection: Connection, url: str) -> None:

@@ -178,9 +178,12 @@ def make_folder(path: Path) -> None:
 
 
 def _has_ledger(path: Path) -> bool:
+    """Return whether somebody has used the ledger: one that was cut off while it was made holds no project."""
     connection = connect(path, read_only=True)
     try:
-        return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'attention'").fetchall())
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'projects'").fetchall():
+            return False
+        return bool(connection.execute("SELECT 1 FROM projects LIMIT 1").fetchall())
     finally:
         connection.close()
 
