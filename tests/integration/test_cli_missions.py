@@ -654,3 +654,63 @@ def test_a_mission_lives_on_a_server_as_well(tmp_path: Path, database: str) -> N
     assert plain("mission", "eval", str(folder)).code == 0
     assert plain.good("mission", "show", str(folder))["mission"]["step"] == "Step 2"
     assert plain("mission", "dream", str(folder)).code == 0
+
+
+def test_a_claim_of_a_step_that_is_not_there_is_judged_by_every_step_and_moves_nothing(ws: Workspace) -> None:
+    ws.produce()
+    (ws.path / "output" / "report.md").write_text(" \n")
+    ws.start()
+    ws.done("Step 9")
+    judged = ws("mission eval", "--json")
+    assert judged.code == 1
+    assert next(one for one in judged.json["checks"] if one["name"] == "Standard 2")["passed"] is False
+    ws.produce()
+    assert ws("mission eval").code == 0
+    assert ws.mission["step"] == "Step 0"
+
+
+def test_a_mission_is_found_by_its_identifier(ws: Workspace) -> None:
+    assert ws.terminal.good("mission", "show", "MSN-1")["mission"]["workspace"] == str(ws.path)
+    assert ws.terminal("mission", "show", "MSN-99").code == 2
+
+
+def test_the_open_breaker_of_a_mission_names_the_command_that_closes_it(ws: Workspace) -> None:
+    for _ in range(3):
+        ws.start()
+        ws.good("mission fail", "--error", "the key is gone")
+    found = ws.terminal.good("breaker", "list")["items"]
+    assert [(one["scope"], one["reset"]) for one in found] == [("mission:MSN-1", f"harness mission resume {ws.path}")]
+    assert ws.terminal("breaker", "reset", "MSN-1").code == 65
+    asked = ws.terminal.good("attention", "list", "--project", "MSN")["items"][0]["question"]
+    assert "the last one: the key is gone" in asked
+    ws.good("mission resume")
+    assert ws.terminal.good("breaker", "list")["items"] == []
+
+
+def test_a_failed_check_is_named_where_people_look(ws: Workspace) -> None:
+    ws.start()
+    ws.done()
+    ws("mission eval")
+    for text in (ws("mission show").out, ws("mission report").out, ws("mission report", "--format", "markdown").out):
+        assert "Failed, Standard 1: " in text
+
+
+def test_a_paused_mission_says_so_everywhere(ws: Workspace) -> None:
+    ws.good("mission pause")
+    assert ws.mission["paused"] is True
+    assert "paused" in ws("mission show").out
+    assert "paused" in ws.terminal("mission", "list").out
+    assert "| Next Scheduled Execution | `paused` |" in ws.text("heartbeat.md")
+
+
+def test_the_last_result_of_a_condition_stays_when_it_is_not_judged_again(ws: Workspace) -> None:
+    ws.produce(3)
+    ws.start()
+    ws.done("4")
+    ws("mission eval")
+    ws.start()
+    ws.done("1")
+    ws("mission eval")
+    assert "| Standard 2 | The report is text and was written by step 4 | yes | `passed` |" in ws.text("progress.md")
+    assert ws("mission complete").code == 0
+    assert ws.text("progress.md").count("`open`") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import sqlite3
 import sys
 from pathlib import Path
@@ -295,3 +296,32 @@ def test_restart_mid_run_resumes_or_marks_interrupted(tmp_path: Path) -> None:
     assert [run["shown"] for run in terminal.good("mission", "show", str(place))["runs"]] == ["Lost"]
     assert terminal.good("mission", "show", str(place))["mission"]["failures"] == 1
     assert terminal("mission", "run", str(place)).code == 0
+
+
+def test_ctrl_c_releases_the_run_and_counts_as_nothing(ws: Workspace, tmp_path: Path) -> None:
+    slow = agent(tmp_path, "echo $$ > pid; sleep 4713", "slow.sh")
+    with started(ws.terminal, "mission", "run", str(ws.path), "--agent", slow, output=tmp_path / "run.log") as run:
+        eventually((ws.path / "pid").exists, what="the agent works")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) == 130
+    assert not any("sleep 4713" in line for line in commands())
+    assert [one["shown"] for one in ws.good("mission show")["runs"]] == ["Released"]
+    assert (ws.mission["failures"], ws.mission["status"]) == (0, "idle")
+
+
+def test_what_cannot_work_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    assert terminal("mission", "new", "an idea", "--agent", "command:/no/such", "--workspace", "ws").code == 2
+    bad = _spec(tmp_path, schedule={"cron": "0 0 31 2 *", "timezone": "UTC"})
+    assert terminal("mission", "new", "--from", bad, "--agent", "command:true", "--workspace", "ws").code == 65
+    assert not (tmp_path / "ws").exists()
+
+
+def test_up_tells_which_missions_it_serves_and_how_their_runs_ended(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "home", tmp_path)
+    terminal.good("mission", "new", "--from", _spec(tmp_path), "--agent", agent(tmp_path, REPORT), "--no-run")
+    told = [json.loads(line) for line in terminal("up", "--missions", "--until-idle", "--json").out.splitlines()]
+    assert told[0]["event"] == "up.serving_missions"
+    assert told[0]["missions"] == ["MSN-1 Hourly lines"]
+    kinds = [one["event"] for one in told]
+    assert kinds.index("mission.started") < kinds.index("run.ended") < kinds.index("mission.judged")

@@ -58,7 +58,9 @@ def breakers(tx: Transaction, most: int) -> list[dict[str, Any]]:
             "scope": f"{row['scope_kind']}:{row['identifier'] or row['scope_id']}",
             "reason": row["reason"],
             "opened_at": row["opened_at"],
-            "reset": f"harness breaker reset {row['identifier']}",
+            "reset": f"harness mission resume {row['workspace']}"
+            if row["workspace"]
+            else f"harness breaker reset {row['identifier']}",
         }
         for row in rows
     ]

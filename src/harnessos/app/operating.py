@@ -152,6 +152,10 @@ def planned_of(issue: Row) -> PlannedIssue:
 def reset_breaker(tx: Transaction, identifier: str, cause: Cause) -> Row:
     """Close an issue's breaker: the issue goes back to the queue with a fresh allowance."""
     issue = named.issue(tx, identifier)
+    if issue["blocked_reason"] == "breaker:mission":
+        raise errors.Refused(
+            f"{issue['identifier']} is a mission", hint="`harness mission resume WS` closes its breaker"
+        )
     if issue["blocked_reason"] != "breaker:issue":
         raise errors.IllegalMove(
             f"{identifier} has no open breaker, it is {issue['status']}", hint=f"`harness why {identifier}`"

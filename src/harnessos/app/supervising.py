@@ -17,7 +17,7 @@ from harnessos.inspector.views import counted
 from harnessos.model.run import SUPERVISOR
 from harnessos.services import loop, waiting
 from harnessos.services.logfile import logged
-from harnessos.services.missions import any_driven
+from harnessos.services.missions import any_driven, serving
 from harnessos.services.projects import Served
 from harnessos.services.supervisor import Ending, Options, Supervisor
 
@@ -45,6 +45,8 @@ def serve(harness: Harness, wanted: Serve, options: Options, tell: Tell, logs: P
             return serve(harness, wanted, options, both)
     ground = ground_of(harness)
     served = _served(harness, wanted, tell)
+    if wanted.missions:
+        tell(serving(ground))
     processes.become_subreaper()
     supervisor = Supervisor(ground, served, options, tell, missions=wanted.missions)
     service = waiting.Waiting(supervisor, ground, served, tell) if options.until_idle else supervisor

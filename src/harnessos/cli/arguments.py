@@ -67,7 +67,7 @@ NOTE = arg("--note", metavar="TEXT", default="", help="a sentence that is record
 SESSION = arg(
     "--session", metavar="TOKEN", help="the session's token, `-` for standard input; else HARNESS_SESSION_TOKEN"
 )
-WORKSPACE = arg("workspace", metavar="WS", help="the workspace folder of the mission")
+WORKSPACE = arg("workspace", metavar="WS", help="the workspace folder of the mission, or its identifier such as MSN-1")
 RUN_SESSION = arg(
     "--session", metavar="TOKEN", help="the run's token; else HARNESS_SESSION_TOKEN, else the workspace's own"
 )

@@ -220,6 +220,9 @@ def judge(tx: Transaction, mission_id: str, claim_run: str | None, verdict: Verd
         "at": tx.now,
         "run": claim_run,
         "failing": failing,
+        "results": _results(
+            mission, {str(check.get("standard", check["name"])): check["passed"] for check in verdict.checks}
+        ),
     }
     tx.do("mission_judged", id=mission_id, judged_json=json.dumps(judged, sort_keys=True))
     was = model.read(mission)
@@ -240,6 +243,12 @@ def judge(tx: Transaction, mission_id: str, claim_run: str | None, verdict: Verd
     missions.move(tx, mission, issue, after, "mission.judged", by, {"verdict": verdict.word, "failing": failing})
     missions.ask(tx, mission, was, after)
     return True
+
+
+def _results(mission: Row, now: Mapping[str, bool | None]) -> dict[str, bool]:
+    """Return the last result of each standard: what was not judged now keeps what was said of it before."""
+    before: dict[str, bool] = json.loads(mission["judged_json"]).get("results", {})
+    return {**before, **{name: passed for name, passed in now.items() if passed is not None}}
 
 
 def _evidence(tx: Transaction, run_id: str, verdict: Verdict) -> None:
@@ -268,8 +277,17 @@ def _evidence(tx: Transaction, run_id: str, verdict: Verdict) -> None:
         )
 
 
-def complete(tx: Transaction, mission_id: str, files: Mapping[str, str], cause: Cause) -> None:
-    """The mission is complete: its last evaluation passed at these very files, and so did all that is mandatory."""
+def complete(
+    tx: Transaction,
+    mission_id: str,
+    files: Mapping[str, str],
+    cause: Cause,
+    results: Mapping[str, bool | None] | None = None,
+) -> None:
+    """The mission is complete: its last evaluation passed at these very files, and so did all that is mandatory.
+
+    `results` are those of every standard, by id.
+    """
     mission, issue = missions.locked(tx, mission_id)
     refuse_stopped(mission)
     if issue["status"] == Status.IN_PROGRESS:
@@ -282,6 +300,8 @@ def complete(tx: Transaction, mission_id: str, files: Mapping[str, str], cause: 
             f"{mission['identifier']} was not evaluated as it is now",
             hint=f"`harness mission eval {mission['workspace']}` judges it, then try again",
         )
+    judged["results"] = _results(mission, results or {})
+    tx.do("mission_judged", id=mission_id, judged_json=json.dumps(judged, sort_keys=True))
     after = model.completed(model.read(mission))
     missions.move(tx, mission, issue, after, "mission.completed", cause, {"files": len(files)})
     attention.moot(tx, issue["id"], cause)

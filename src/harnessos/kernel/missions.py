@@ -27,6 +27,7 @@ KEY = "MSN"
 """The reserved project of missions that belong to no other."""
 PAUSED = "operator"
 """The kind of the hold by which a person pauses a mission."""
+_MOST_TOLD = 300
 NO_BUDGET = '{"issue_wall_minutes":"unlimited","attempts":"unlimited"}'
 """A standing issue has no budget of its own, its mission's day has."""
 
@@ -195,9 +196,20 @@ def ask(tx: Transaction, mission: Row, was: Standing, after: Standing) -> None:
         mission["issue_id"],
         kind="breaker" if tripped else "mission",
         dedup=f"mission/{mission['id']}/{mission['revision']}",
-        question=f"{mission['identifier']} ({mission['name']}): {after.blocking_reason or 'it says that it needs a person'}",
+        question=f"{mission['identifier']} ({mission['name']}): {after.blocking_reason or 'it says that it needs a person'}"
+        f"{_last_words(tx, mission) if tripped else ''}",
         command=f"harness mission resume {mission['workspace']}",
     )
+
+
+def _last_words(tx: Transaction, mission: Row) -> str:
+    """Return why the last run failed: the checks that did, else what was said at its end."""
+    runs = tx.all("mission_run_list", mission=mission["id"], kind="run", before=1 << 40, most=1)
+    if not runs:
+        return ""
+    failed = [check for check in json.loads(runs[0]["checks_json"]) if check["mandatory"] and check["passed"] is False]
+    why = "; ".join(f"{check['name']}: {check['detail']}" for check in failed) or runs[0]["note"] or runs[0]["reason"]
+    return f", the last one: {why[:_MOST_TOLD]}" if why else ""
 
 
 def ask_to_mend(tx: Transaction, mission_id: str, problem: str) -> None:

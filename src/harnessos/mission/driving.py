@@ -68,6 +68,11 @@ class Drive:
             return  # nobody could write it down now: the next tick finds the run without anybody who drives it
         except errors.HarnessError as problem:
             self._fault(problem)
+        except KeyboardInterrupt:
+            # A person stopped it, which is nobody's fault; the agent is dead by now.
+            with suppress(errors.LeaseLost):
+                self._finish(Ended(Outcome.RELEASED, "stopped by a person"))
+            raise
         except BaseException as bug:
             self._fault(bug)
             raise

@@ -87,10 +87,11 @@ class Evaluation(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What is judged: the step a claim names (None: no claim), or with `everything` all steps and completion."""
+    """What is judged: the step a claim names (None: no claim), with `all_steps` every step, with `everything` the end too."""
 
     step: str | None = None
     everything: bool = False
+    all_steps: bool = False
 
 
 def applies(standard: Standard, scope: Scope) -> tuple[str, bool]:
@@ -99,7 +100,11 @@ def applies(standard: Standard, scope: Scope) -> tuple[str, bool]:
         return "completion", scope.everything
     if standard.step is None:
         return "run", True
-    now = scope.everything or (scope.step is not None and plain_step(scope.step) == plain_step(standard.step))
+    now = (
+        scope.everything
+        or scope.all_steps
+        or (scope.step is not None and plain_step(scope.step) == plain_step(standard.step))
+    )
     return f"step {plain_step(standard.step)}", now
 
 

@@ -30,16 +30,23 @@ def judge(site: Site, tell: Callable[[str], None] = lambda _: None) -> tuple[Eva
     mission = site.row()
     claim = model.read(mission).claim
     loaded = reading.load(site.place)
-    found, files = _evaluate(site, loaded, Scope(claim.step if claim else None), tell)
+    found, files = _evaluate(site, loaded, _scope(loaded, claim), tell)
     decided = _record(site, loaded, claim, found, files)
     return found, decided
+
+
+def _scope(loaded: Loaded, claim: model.Claim | None) -> Scope:
+    """Return what judges a claim. One of a step the playbook does not have is judged by the checks of every step."""
+    if claim is None:
+        return Scope()
+    return Scope(claim.step, all_steps=not model.known_step(loaded.steps, claim.step))
 
 
 def judge_open(site: Site, loaded: Loaded) -> None:
     """Judge the last claim if nobody has: what comes next must not overtake it."""
     claim = model.read(site.row()).claim
     if claim is not None and claim.unjudged:
-        found, files = _evaluate(site, loaded, Scope(claim.step), lambda _: None)
+        found, files = _evaluate(site, loaded, _scope(loaded, claim), lambda _: None)
         _record(site, loaded, claim, found, files)
         mission_runs.refuse_stopped(site.row())
 
@@ -110,7 +117,7 @@ def complete(site: Site, tell: Callable[[str], None] = lambda _: None) -> Row:
             hint=f"mend them, then `harness mission eval {site.place}` and try again",
             failing=failing,
         )
-    return _completed(site, loaded, files)
+    return _completed(site, loaded, found, files)
 
 
 def complete_if_reached(site: Site, loaded: Loaded) -> bool:
@@ -123,7 +130,8 @@ def complete_if_reached(site: Site, loaded: Loaded) -> bool:
     found, files = _evaluate(site, loaded, Scope(everything=True), lambda _: None)
     if found.verdict != evaluation.PASSED:
         return False
-    _completed(site, loaded, files)
+    write_report(site, found)
+    _completed(site, loaded, found, files)
     return True
 
 
@@ -136,8 +144,9 @@ def _declares_end(loaded: Loaded) -> bool:
     )
 
 
-def _completed(site: Site, loaded: Loaded, files: dict[str, str]) -> Row:
-    site.write(mission_runs.complete, site.mission_id, files, site.cause)
+def _completed(site: Site, loaded: Loaded, found: Evaluation, files: dict[str, str]) -> Row:
+    results = {check.standard: check.passed for check in found.checks}
+    site.write(mission_runs.complete, site.mission_id, files, site.cause, results)
     site.note("SUCCESS", "final", "mission complete")
     keeping.refresh(site, loaded)
     return site.row()

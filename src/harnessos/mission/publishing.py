@@ -8,11 +8,12 @@ the edit itself is kept as `.bak`.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.files import atomic_write, contained, read_bounded
 from harnessos.kernel import missions
 from harnessos.mission import rendering, workspace
+from harnessos.model import mission as model
 from harnessos.model.digest import sha256_hex
 
 if TYPE_CHECKING:
@@ -76,15 +77,14 @@ def gather(tx: Transaction, mission_id: str, shown: Documents) -> State:
     ranked = [topics.pop(slug) for slug in shown.rank if slug in topics]
     before = 1 << 40
     runs = tx.all("mission_run_list", mission=mission_id, kind="run", before=before, most=MOST_RUNS)
-    judged: list[dict[str, Any]] = next(
-        (json.loads(run["checks_json"]) for run in runs if run["checks_json"] != "[]"), []
-    )
-    results = {str(check["standard"]).casefold(): _word(check["passed"]) for check in judged if "standard" in check}
+    results = {
+        name.casefold(): _word(passed) for name, passed in json.loads(mission["judged_json"]).get("results", {}).items()
+    }
     firing = tx.one("mission_next_firing", mission=mission_id, target="mission", one=1)
     return rendering.State(
         mission,
         [*ranked, *topics.values()],
-        firing["fires_at"] if firing else None,
+        firing["fires_at"] if firing and not model.read(mission).stopped else None,
         [run for run in runs if run["number"] > mission["archived"]],
         shown.steps,
         [(name, text, must, results.get(name.casefold(), "open")) for name, text, must in shown.conditions],

@@ -114,15 +114,22 @@ def shown_step(text: str) -> str:
     return f"Step {bare}" if bare[:1].isdigit() else bare
 
 
-def next_step(steps: Sequence[str], done: str) -> str:
-    """Return where the next run begins once `done` was judged as done.
+def known_step(steps: Sequence[str], claimed: str) -> bool:
+    """Return whether the playbook has a step, or the step that a part like `2.3` belongs to."""
+    known = [plain_step(step) for step in steps]
+    bare = plain_step(claimed)
+    return not known or bare in known or bare.partition(".")[0] in known
 
-    After the last step of the playbook a new cycle begins at the first. A step the playbook does not have is
-    remembered as it is: nobody could say what follows it.
+
+def next_step(steps: Sequence[str], done: str, pointer: str) -> str:
+    """Return where the next run begins once `done` was judged as done; `pointer` is where this one began.
+
+    After the last step of the playbook a new cycle begins at the first. A part of a step is remembered as it is, and a
+    step that the playbook does not have moves nothing: nobody could say what follows it.
     """
     known = [plain_step(step) for step in steps]
     if plain_step(done) not in known:
-        return shown_step(done)
+        return shown_step(done) if known_step(steps, done) else pointer
     place = known.index(plain_step(done)) + 1
     return shown_step(known[place % len(known)])
 
@@ -175,7 +182,7 @@ def judged(was: Standing, *, passed: bool, playbook: Sequence[str], now: int) ->
     earlier = () if begins else tuple(step for step in base.steps if step != claim.step)
     after = base._replace(
         failures=base.failures if was.breaker == "tripped" else 0,
-        step=next_step(playbook, claim.step),
+        step=next_step(playbook, claim.step, base.step),
         steps=(*earlier, claim.step),
         artifact=claim.note[:ARTIFACT_LIMIT] or base.artifact,
         successes=base.successes + 1,

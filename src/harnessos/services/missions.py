@@ -21,6 +21,7 @@ from harnessos.mission.driving import Drive
 from harnessos.mission.site import Site
 from harnessos.mission.starter import SKILL
 from harnessos.model import mission as model
+from harnessos.model.instants import stamp
 from harnessos.model.run import WATCHED_TTL_MS
 
 if TYPE_CHECKING:
@@ -209,6 +210,29 @@ class Missions:
 def any_driven(ground: Ground) -> bool:
     """Return whether a mission of this machine has a runner."""
     return any(Runner.of(row["runner_json"]) for row in ground.store.read(_all, ground.process.machine_id))
+
+
+def projects_of_missions(ground: Ground) -> list[Row]:
+    """Return the projects that missions of this machine lie in: their events are told."""
+    return ground.store.read(_projects, ground.process.machine_id)
+
+
+def _projects(tx: Transaction, machine_id: str) -> list[Row]:
+    ids = sorted({row["project_id"] for row in _all(tx, machine_id)})
+    return [row for project_id in ids if (row := tx.one("project_by_id", id=project_id)) is not None]
+
+
+def serving(ground: Ground) -> dict[str, object]:
+    """Return the event that says which missions are served, and when the next of them is due."""
+    rows, due = ground.store.read(_serving, ground.process.machine_id)
+    names = [f"{row['identifier']} {row['name']}" for row in rows if Runner.of(row["runner_json"])]
+    when = {"next": stamp(due)} if due is not None else {}
+    return {"event": "up.serving_missions", "missions": names, **when}
+
+
+def _serving(tx: Transaction, machine_id: str) -> tuple[list[Row], int | None]:
+    soonest = tx.one("schedule_soonest_missions", machine_id=machine_id)
+    return _all(tx, machine_id), soonest["fires_at"] if soonest else None
 
 
 def _no_runner(mission: Row) -> str:

@@ -21,7 +21,7 @@ from harnessos.kernel.events import Cause
 from harnessos.mission.agent import CommandAgent
 from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services.leases import Leases
-from harnessos.services.missions import LOOK_S, Missions
+from harnessos.services.missions import LOOK_S, Missions, projects_of_missions
 from harnessos.services.notifying import Notifier
 from harnessos.services.reporting import Reporter
 from harnessos.services.scheduler import Scheduler
@@ -82,7 +82,8 @@ class Supervisor:
         self._served = served
         self._options = options
         self._control = Control()
-        self._reporter = Reporter(ground, [place.project for place in served], tell)
+        told = [place.project for place in served] + (projects_of_missions(ground) if missions else [])
+        self._reporter = Reporter(ground, told, tell)
         self._notifier = Notifier(ground, self._reporter)
         self._leases = Leases(ground)
         self._missions = (

@@ -19,11 +19,13 @@ from harnessos.model.run import SUPERVISOR, WATCHED_TTL_MS
 from harnessos.services.leases import Leases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harnessos.app.missions.opening import At
     from harnessos.store.transaction import Row, Transaction
 
 
-def run_now(at: At, kind: str | None, trigger: str = "now") -> Row:
+def run_now(at: At, kind: str | None, trigger: str = "now", tell: Callable[[str], None] = lambda _: None) -> Row:
     """Drive one run to its end and return its row among the mission's. The codes of boot when it may not run.
 
     `kind` names the agent for this and all further runs; without it the mission's own is taken.
@@ -57,6 +59,8 @@ def run_now(at: At, kind: str | None, trigger: str = "now") -> Row:
         Begin(trigger, documents=found.loaded.hashes),
         Cause(SUPERVISOR, "mission.run"),
     )
+    run_id = begun.claimed.lease.run_id
+    tell(f"run #{begun.number} of {at.registration.identifier} began; its log: {ground.run_folder(run_id)}")
     processes.become_subreaper()
     control = Control()
     drive = Drive(at.site, begun.claimed.run, token, CommandAgent(runner), control, request.provider)

@@ -14,6 +14,7 @@ from harnessos.memory.topics import slug_of
 from harnessos.mission import filling, keeping, starter, workspace
 from harnessos.mission.agent import Runner
 from harnessos.mission.problems import bad_document
+from harnessos.model import cron
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +63,17 @@ def plan(harness: Harness, wish: Wish) -> tuple[Path, MissionSpec | None, str | 
     """Return where the mission will live, its typed contract, and its agent (a kind); what is wrong is raised here."""
     if (wish.idea is None) == (wish.file is None):
         raise errors.BadUsage(
-            "say what the mission is about", hint='`harness mission new "IDEA"`, or --from mission.yaml'
+            "either an idea or --from FILE says what the mission is about",
+            hint='`harness mission new "IDEA"`, or --from mission.yaml',
         )
     spec = None if wish.file is None else _spec(Path(wish.file))
     agent = wish.agent or (spec.runner if spec else None)
-    if agent is not None:
-        runners.parse(agent)
-    elif spec is None:
+    if agent is None and spec is None:
         agent = _found()
+    if agent is not None:
+        runners.require(agent)
+    if spec is not None:
+        _require_schedule(spec)
     name = slug(spec.name if spec else wish.idea or "")
     if not name:
         raise errors.BadContent("nothing of that makes a folder's name", hint="name the folder with --workspace PATH")
@@ -77,6 +81,15 @@ def plan(harness: Harness, wish: Wish) -> tuple[Path, MissionSpec | None, str | 
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise errors.Refused(f"{place} is there already and not empty", hint="--workspace PATH names another folder")
     return place, spec, agent
+
+
+def _require_schedule(spec: MissionSpec) -> None:
+    """Refuse a schedule that cannot fire before anything is written. BadContent says what is wrong with it."""
+    given = spec.schedule
+    cron.zone(given.timezone)
+    for rule in (given.cron, given.dream):
+        if rule:
+            cron.parse(rule)
 
 
 def _spec(path: Path) -> MissionSpec:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harnessos import errors, settings
@@ -11,7 +13,6 @@ from harnessos.mission import marks, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import TracebackType
 
     from harnessos.app.harness import Harness
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 
+_IDENTIFIER = re.compile(r"[A-Z][A-Z0-9]{0,15}-[0-9]{1,9}")
+
+
 class At:
     """A workspace with its mission; a context manager that closes the ledger. `place` is the folder, without links."""
 
     def __init__(self, harness: Harness, given: str | Path, registered: Registration | None = None) -> None:
-        self.place = marks.resolve(given)
+        self.place = marks.resolve(found_by_name(harness, given))
         found = registered or workspace.require(self.place)
         self.registration = found
         self.harness = harness.beside(found.store)
@@ -81,6 +85,26 @@ class At:
     def machine(self) -> str:
         """Return this machine's id."""
         return self.harness.machine()
+
+
+def found_by_name(harness: Harness, given: str | Path) -> str | Path:
+    """Return where a mission lives that is named by its identifier (`MSN-1`); anything else is a path already."""
+    name = str(given)
+    if not _IDENTIFIER.fullmatch(name.upper()) or Path(name).exists():
+        return given
+    ledger = harness.beside(None)
+    try:
+        row = ledger.read(_named, name)
+    except errors.StoreMissing:
+        return given
+    finally:
+        ledger.close()
+    return row["workspace"] if row is not None else given
+
+
+def _named(tx: Transaction, identifier: str) -> Row | None:
+    issue = tx.one("issue_by_identifier", identifier=identifier.upper())
+    return None if issue is None else tx.one("mission_by_issue", issue=issue["id"])
 
 
 def create_default(harness: Harness, say: Callable[[str], None]) -> None:

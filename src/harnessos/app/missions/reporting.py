@@ -155,9 +155,7 @@ def _needs(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _told(run: dict[str, Any]) -> str:
-    return f"#{run['number']} {stamp(run['started_at'])} {cell(run['step'])}: {run['shown']}" + (
-        f", {cell(run['note'], 200)}" if run["note"] else ""
-    )
+    return f"#{run['number']} {stamp(run['started_at'])} {cell(run['step'])}: {cell(run['told'], 300)}"
 
 
 def _spent(spend: dict[str, Any]) -> str:

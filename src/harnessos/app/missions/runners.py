@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 from harnessos import errors
@@ -41,3 +42,13 @@ def _in_a_folder(words: Sequence[str]) -> list[str]:
 
 def _document(kind: str, command: list[str], env: list[str]) -> str:
     return json.dumps({"kind": kind, "command": command, "env": env})
+
+
+def require(kind: str) -> None:
+    """Refuse an agent whose program is not there, before anything is made for it. BadUsage says which."""
+    program = json.loads(parse(kind))["command"][0]
+    if shutil.which(program) is None:
+        raise errors.BadUsage(
+            f"the agent's program {program!r} is not there, or not executable",
+            hint="name it as it is on PATH, or by its whole path",
+        )

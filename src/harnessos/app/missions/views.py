@@ -26,6 +26,8 @@ def document(row: Row) -> dict[str, Any]:
     claim = model.read(row).claim
     return {
         **{name: row[name] for name in _SHOWN},
+        "paused": bool(row["paused"]),
+        "runner": json.loads(row["runner_json"]).get("command"),
         "steps_done": json.loads(row["steps_json"]),
         "claim": None if claim is None else {"run": claim.run, "step": claim.step, "result": claim.result or None},
     }
@@ -102,6 +104,24 @@ def memory_sizes(tx: Transaction, at: At) -> dict[str, Any]:
     }
 
 
+def failing(run: Row) -> list[dict[str, str]]:
+    """Return the mandatory checks that failed in the last evaluation of a run's claim, each with its reason."""
+    checks = json.loads(run["checks_json"])
+    return [
+        {"name": check["name"], "detail": check["detail"]}
+        for check in checks
+        if check["mandatory"] and check["passed"] is False
+    ]
+
+
+def told(run: Row) -> str:
+    """Return in a few words how a run ended, and why: a check that failed is named before what the agent said."""
+    shown = rendering.result_of(run)
+    why = "; ".join(f"{check['name']}: {check['detail']}" for check in failing(run)) if shown == "Failed" else ""
+    why = why or run["note"] or run["reason"]
+    return f"{shown}, {why}" if why else shown
+
+
 def run_document(run: Row) -> dict[str, Any]:
     """Return a run of a mission as programs see it. Any: texts, numbers and null."""
     return {
@@ -115,6 +135,8 @@ def run_document(run: Row) -> dict[str, Any]:
         "result": run["result"] or None,
         "shown": rendering.result_of(run),
         "note": run["note"] or run["reason"],
+        "failing": failing(run),
+        "told": told(run),
         "lines": run["lines"],
         "agent": run["agent"],
         "changed": run["changed"] or None,

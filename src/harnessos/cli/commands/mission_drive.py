@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 def run(call: Call) -> int:
     """Drive one run; exit 0 when it was judged as passed."""
     with At(call.harness, call.args.workspace) as at:
-        call.out.note(f"running {at.registration.identifier}; its log is in {at.harness.settings.home / 'runs'}")
-        row = driving.run_now(at, call.args.agent)
+        try:
+            row = driving.run_now(at, call.args.agent, tell=call.out.note)
+        except KeyboardInterrupt:
+            call.out.note("stopped; the run was released and counts as no failure")
+            raise
         document = {"run": views.run_document(row), "mission": views.document(at.row())}
         mission = at.row()
         text = f"run #{row['number']} {row['step'] or row['began_step']}: {document['run']['shown']}"

@@ -27,7 +27,14 @@ def new(call: Call) -> int:
         mission = at.row()
         document: dict[str, Any] = {"mission": views.document(mission), "run": run, "scheduled": made.installed}
         lines = [f"{mission['identifier']} {mission['name']} lives in {at.place}"]
-        lines.append(f"first run: {run['shown']}, {run['note']}" if run else f"begin: harness mission start {at.place}")
-        lines.append("its schedules fire under: harness up --missions")
+        driven = document["mission"]["runner"] is not None
+        begin = f"begin: harness mission {'run' if driven else 'start'} {at.place}"
+        lines.append(f"first run: {run['told']}" if run else begin)
+        if mission["status"] == "mission_complete":
+            lines.append("the mission is complete")
+        elif driven:
+            lines.append("its schedules fire under: harness up --missions")
+        else:
+            lines.append(f"name its agent: harness mission schedule {at.place} --install --agent KIND")
         call.out.show(document, "\n".join(lines))
         return 0 if run is None or run["result"] == "passed" else 1

@@ -22,7 +22,15 @@ def listing(call: Call) -> None:
     """List the missions."""
     found = views.listing(call.harness, call.args.limit)
     rows = [
-        (one["identifier"], one["name"], one["status"], one["step"], one["runs"], one["failures"], one["workspace"])
+        (
+            one["identifier"],
+            one["name"],
+            "paused" if one["paused"] else one["status"],
+            one["step"],
+            one["runs"],
+            one["failures"],
+            one["workspace"],
+        )
         for one in found
     ]
     call.out.table({"items": found}, _COLUMNS, rows, "no mission; `harness mission new` makes one")
@@ -44,7 +52,7 @@ def _lines(seen: Shown) -> list[str]:
         f"  breaker     {mission['breaker']}, {mission['failures']} of {mission['max_failures']} failures in a row",
         f"  pointer     {mission['step']}, done in this cycle: {', '.join(mission['steps_done']) or 'none'}",
         f"  runs        {mission['runs']}, {mission['successes']} judged as passed, {mission['faults']} failed",
-        f"  next        run {_when(seen.firings['mission'])}, dream {_when(seen.firings['dream'])}",
+        f"  next        run {_when(seen, 'mission')}, dream {_when(seen, 'dream')}",
         (
             f"  memory      heartbeat {memory['heartbeat_bytes']} bytes, {memory['topics']} topics "
             f"({memory['topic_bytes'] / 1024:.0f} KB), stream {memory['stream_bytes'] / 1024:.0f} KB, "
@@ -56,15 +64,19 @@ def _lines(seen: Shown) -> list[str]:
             f"  live        {seen.live['run']}, {seen.live['agent']}, lease until {instant(seen.live['expires_at'])}"
         )
     lines += [
-        f"  run #{run['number']:<5}{instant(run['started_at'])}  {run['step']}  {run['shown']}  {run['note']}"
+        f"  run #{run['number']:<5}{instant(run['started_at'])}  {run['step']}  {run['told']}"
         for run in seen.runs
     ]
     lines += [f"  dream       {instant(one['at'])}  {one['id']}  {one['state']}" for one in seen.dreams]
     return lines
 
 
-def _when(at: int | None) -> str:
-    return "not scheduled" if at is None else instant(at)
+def _when(seen: Shown, target: str) -> str:
+    at = seen.firings[target]
+    if at is None:
+        return "not scheduled"
+    rests = seen.mission["paused"] or seen.mission["status"] in ("blocked", "mission_complete")
+    return "none while it rests" if rests else instant(at)
 
 
 def report(call: Call) -> None:

@@ -9,6 +9,7 @@ UPDATE breakers SET state = 'closed', closed_at = :now, closed_by = :by
 WHERE scope_kind = :scope_kind AND scope_id = :scope AND state = 'open';
 
 -- name: breaker_list
--- The breakers that are open.
-SELECT b.*, i.identifier, i.project_id FROM breakers b LEFT JOIN issues i ON b.scope_kind = 'issue' AND i.id = b.scope_id
+-- Open breakers, oldest first; those of missions with the workspace that `mission resume` takes.
+SELECT b.scope_kind, b.scope_id, b.reason, b.opened_at, i.identifier, m.workspace FROM breakers b
+LEFT JOIN issues i ON i.id = b.scope_id LEFT JOIN missions m ON m.issue_id = b.scope_id
 WHERE b.state = 'open' ORDER BY b.opened_at, b.scope_id LIMIT :most;

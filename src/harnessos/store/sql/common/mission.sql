@@ -5,7 +5,9 @@ VALUES (:id, :issue, :project, :name, :machine_id, :workspace, :runner_json, :ma
 
 -- name: mission_by_id
 -- A mission with its issue's identifier.
-SELECT m.*, i.identifier, i.status AS issue_status FROM missions m JOIN issues i ON i.id = m.issue_id WHERE m.id = :id;
+SELECT m.*, i.identifier, i.status AS issue_status, EXISTS (SELECT 1 FROM holds h
+    WHERE h.scope_kind = 'mission' AND h.scope_id = m.issue_id AND h.kind = 'operator') AS paused
+FROM missions m JOIN issues i ON i.id = m.issue_id WHERE m.id = :id;
 
 -- name: mission_by_issue
 -- The mission that an issue is.
@@ -19,7 +21,8 @@ WHERE m.machine_id = :machine_id AND m.workspace = :workspace ORDER BY m.id DESC
 
 -- name: mission_list
 -- The missions of a ledger, oldest first.
-SELECT m.*, i.identifier, i.status AS issue_status, p.key AS project_key
+SELECT m.*, i.identifier, i.status AS issue_status, p.key AS project_key, EXISTS (SELECT 1 FROM holds h
+    WHERE h.scope_kind = 'mission' AND h.scope_id = m.issue_id AND h.kind = 'operator') AS paused
 FROM missions m JOIN issues i ON i.id = m.issue_id JOIN projects p ON p.id = m.project_id
 WHERE m.id > :after ORDER BY m.id LIMIT :most;
 
