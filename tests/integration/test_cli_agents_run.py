@@ -123,7 +123,7 @@ def test_when_the_runners_are_stopped_no_agent_survives_and_the_tasks_wait_again
     assert claimed.exists()
     runners.send_signal(number)
     assert runners.wait(30) == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the end of the agent")
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the end of the agent", within=60)
     assert crowd.agents("status")["given"][0]["id"] == task["id"], "nobody waits for the lease of a dead runner"
     assert crowd.files(1, "inbox") == ["claimed", claimed.name]
     assert not claimed.exists()

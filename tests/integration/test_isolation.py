@@ -222,6 +222,14 @@ def test_folders_nested_beyond_every_recursion_are_removed(judge: Judge) -> None
     assert result.passed or "too deep to look at" in result.detail
 
 
+def test_the_box_of_a_killed_process_goes_with_a_later_check(judge: Judge, tmp_path: Path) -> None:
+    left = tmp_path / "boxes" / "harness-check-left"
+    (left / "root" / "deep").mkdir(parents=True)
+    os.utime(left, (1, 1))
+    judge("pass")
+    assert not left.exists()
+
+
 # What it cannot see or reach
 
 
@@ -519,14 +527,15 @@ def test_a_user_without_rights_is_protected_as_well(tmp_path: Path) -> None:
         str(ROOT / "src"),
         seconds,
     ]
+    readable = f"import os, sys; sys.exit(sys.version_info < (3, 11) or not os.path.isdir({str(ROOT / 'src' / 'harnessos')!r}))"
     probe = processes.run(
-        [*argv[:6], python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"],
+        [*argv[:6], python, "-c", readable],
         cwd=Path("/"),
         env={"PATH": os.defpath},
         timeout=20,
     )
-    if probe.exit_code != 0 or not os.access(ROOT / "src", os.R_OK):
-        pytest.skip("another user has no Python 3.11 here")
+    if probe.exit_code != 0:
+        pytest.skip("another user has no Python 3.11 here, or cannot read this checkout")
     finished = processes.run(argv, cwd=Path("/"), env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"}, timeout=110)
     assert finished.exit_code == 0, finished.errors.decode()
     answers = json.loads(finished.output)

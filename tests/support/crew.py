@@ -166,6 +166,8 @@ def _lead() -> None:
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)
+        for work, _ in order["calls"]:
+            importlib.import_module(work.partition(":")[0])
         pids = _fork_all(order)
         sys.stdout.write(json.dumps(pids) + "\n")
         sys.stdout.flush()

@@ -12,12 +12,14 @@ from tests.support.mission_documents import FILLED
 class Workspace:
     """A filled-in workspace and a terminal whose home is a new one.
 
-    `ws("mission done", "--step", "4")` types `harness mission done WS --step 4`.
+    `ws("mission done", "--step", "4")` types `harness mission done WS --step 4`. Without `made` nothing is there yet.
     """
 
-    def __init__(self, folder: Path, *, booted: bool = True) -> None:
+    def __init__(self, folder: Path, *, booted: bool = True, made: bool = True) -> None:
         self.path = folder / "ws"
         self.terminal = Terminal(folder / "home", folder)
+        if not made:
+            return
         assert self("mission boot", "--init").code == 0
         self.fill()
         if booted:
