@@ -13,7 +13,8 @@ from harnessos import errors
 from harnessos.app.missions import verbs
 from harnessos.app.missions.opening import At
 from harnessos.kernel import ending, runs
-from harnessos.mission import judging, reading, workspace
+from harnessos.mission import judging, workspace
+from harnessos.mission.documents import reading
 from harnessos.model import mission as model
 from harnessos.model.outcome import Ended, Outcome
 from harnessos.store.transaction import Row, Transaction

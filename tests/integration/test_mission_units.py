@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harnessos import processes
-from harnessos.mission.timetable_calendar import calendar_of
-from harnessos.mission.timetable_formats import render
-from harnessos.mission.timetable_systemd import on_calendar
+from harnessos.mission.timetable.calendar import calendar_of
+from harnessos.mission.timetable.formats import render
+from harnessos.mission.timetable.systemd import on_calendar
 from harnessos.model import cron
 from tests.support.schedulers import HOSTILE, cron_passes, instant, jobs
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harnessos.app.missions.opening import At
 from harnessos.memory import records, shelf, stream
-from harnessos.mission import keeping, publishing, reading, remembering, rendering
+from harnessos.mission import keeping, publishing, remembering, rendering
+from harnessos.mission.documents import reading
 from harnessos.mission.pointers import pointers
 from harnessos.model.digest import sha256_hex
 from harnessos.model.instants import stamp

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from harnessos import processes
-from harnessos.mission.cron_config import CronConfig
-from harnessos.mission.timetable import entries
-from harnessos.mission.timetable_formats import Job
+from harnessos.mission.documents.cron_config import CronConfig
+from harnessos.mission.timetable.entries import entries
+from harnessos.mission.timetable.formats import Job
 
 WS, SKILL = "/srv/missions/collect", "/opt/skills/harness-24h"
 HOSTILE = '/srv/it\'s 100% "odd" \\%n $HOME;\u00e9'

@@ -195,7 +195,7 @@ def test_a_mark_that_is_only_mentioned_is_no_mark() -> None:
 
 
 def test_the_template_takes_a_block_at_its_place_and_stays_the_playbook_it_is() -> None:
-    from harnessos.mission import playbook
+    from harnessos.mission.documents import playbook
 
     assert (playbook.DREAM_BEGIN, playbook.DREAM_END) == (BEGIN, END)
     text = (SOURCE / "skills" / "harness-24h" / "templates" / "playbook.md").read_text(encoding="utf-8")

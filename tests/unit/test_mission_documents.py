@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harnessos.errors import BadDocument
-from harnessos.mission.checks import (
+from harnessos.mission.documents.checks import (
     KINDS,
     CommandRule,
     CountRule,
@@ -20,12 +20,12 @@ from harnessos.mission.checks import (
     RegexRule,
     SchemaRule,
 )
-from harnessos.mission.contract import Contract, parse_contract
-from harnessos.mission.criteria import Criteria, mandatory, parse_criteria
-from harnessos.mission.cron_config import DEFAULT_PROMPT, parse_cron_config
-from harnessos.mission.markdown import Fence, Table, parse_markdown
-from harnessos.mission.playbook import DreamBlock, Playbook, parse_playbook
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.contract import Contract, parse_contract
+from harnessos.mission.documents.criteria import Criteria, mandatory, parse_criteria
+from harnessos.mission.documents.cron_config import DEFAULT_PROMPT, parse_cron_config
+from harnessos.mission.documents.markdown import Fence, Table, parse_markdown
+from harnessos.mission.documents.playbook import DreamBlock, Playbook, parse_playbook
+from harnessos.mission.documents.problems import Parsed, Problem
 from tests.support.mission_documents import CRON_CONFIG, EVAL_CRITERIA, FILLED, MISSION, PLAYBOOK
 
 PARSERS: dict[str, Callable[[str], Parsed[Any]]] = {
@@ -425,7 +425,7 @@ def test_a_list_of_declared_checks_is_several_checks() -> None:
 
 
 def test_every_kind_is_documented() -> None:
-    from harnessos.mission import checks
+    from harnessos.mission.documents import checks
 
     assert [kind for kind in KINDS if f"\n| {kind} |" not in (checks.__doc__ or "")] == []
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harnessos.mission.contract import parse_contract
-from harnessos.mission.criteria import parse_criteria
-from harnessos.mission.lint import lint
-from harnessos.mission.placeholders import slots_of
-from harnessos.mission.playbook import parse_playbook
-from harnessos.mission.problems import Problem
+from harnessos.mission.documents.contract import parse_contract
+from harnessos.mission.documents.criteria import parse_criteria
+from harnessos.mission.documents.lint import lint
+from harnessos.mission.documents.placeholders import slots_of
+from harnessos.mission.documents.playbook import parse_playbook
+from harnessos.mission.documents.problems import Problem
 from tests.support.mission_documents import EVAL_CRITERIA, FILLED, MISSION, PLAYBOOK
 from tests.unit.test_mission_placeholders import template
 

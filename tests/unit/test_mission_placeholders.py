@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harnessos.mission.contract import parse_contract
-from harnessos.mission.criteria import parse_criteria
-from harnessos.mission.cron_config import DEFAULT_CRON, DEFAULT_DREAM_CRON, DEFAULT_PROMPT, parse_cron_config
-from harnessos.mission.placeholders import slots_of, unfilled
-from harnessos.mission.playbook import parse_playbook
-from harnessos.mission.problems import Parsed
+from harnessos.mission.documents.contract import parse_contract
+from harnessos.mission.documents.criteria import parse_criteria
+from harnessos.mission.documents.cron_config import DEFAULT_CRON, DEFAULT_DREAM_CRON, DEFAULT_PROMPT, parse_cron_config
+from harnessos.mission.documents.placeholders import slots_of, unfilled
+from harnessos.mission.documents.playbook import parse_playbook
+from harnessos.mission.documents.problems import Parsed
 from tests.support.mission_documents import FILLED
 from tests.support.python import SOURCE
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from harnessos.documents.yamltext import load_yaml
 from harnessos.errors import BadContent, BadDocument, Refused
 from harnessos.mission import context
-from harnessos.mission.cron_config import CronConfig, parse_cron_config
-from harnessos.mission.timetable import Entry, dream_prompt, entries, main_prompt, slug_of
-from harnessos.mission.timetable_crontab import fields
-from harnessos.mission.timetable_formats import Format, Job, render
+from harnessos.mission.documents.cron_config import CronConfig, parse_cron_config
+from harnessos.mission.timetable.crontab import fields
+from harnessos.mission.timetable.entries import Entry, dream_prompt, entries, main_prompt, slug_of
+from harnessos.mission.timetable.formats import Format, Job, render
 from tests.support.mission_documents import CRON_CONFIG
 from tests.support.schedulers import HOSTILE, SKILL, WS, config, jobs
 

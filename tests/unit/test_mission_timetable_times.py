@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harnessos.errors import BadContent, Refused
-from harnessos.mission.timetable import Entry
-from harnessos.mission.timetable_calendar import calendar_of
-from harnessos.mission.timetable_crontab import fields
-from harnessos.mission.timetable_launchd import MOST, intervals
-from harnessos.mission.timetable_systemd import on_calendar
+from harnessos.mission.timetable.calendar import calendar_of
+from harnessos.mission.timetable.crontab import fields
+from harnessos.mission.timetable.entries import Entry
+from harnessos.mission.timetable.launchd import MOST, intervals
+from harnessos.mission.timetable.systemd import on_calendar
 from harnessos.model import cron
 from tests.support.schedulers import DAY, by_cron, by_launchd, by_systemd, instant, jobs
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from harnessos.documents.tree import Loaded
 from harnessos.documents.yamltext import load_yaml
-from harnessos.mission.checks import CommandRule, CountRule, FileRule, FreshnessRule, RegexRule, SchemaRule
-from harnessos.mission.contract import parse_contract
-from harnessos.mission.criteria import parse_criteria
-from harnessos.mission.cron_config import DEFAULT_PROMPT, parse_cron_config
-from harnessos.mission.drafting import render_documents, verification
-from harnessos.mission.lint import lint
-from harnessos.mission.placeholders import unfilled
-from harnessos.mission.playbook import parse_playbook
-from harnessos.mission.typed import MissionSpec, check_of, parse_spec, schema, schema_text
+from harnessos.mission.documents.checks import CommandRule, CountRule, FileRule, FreshnessRule, RegexRule, SchemaRule
+from harnessos.mission.documents.contract import parse_contract
+from harnessos.mission.documents.criteria import parse_criteria
+from harnessos.mission.documents.cron_config import DEFAULT_PROMPT, parse_cron_config
+from harnessos.mission.documents.drafting import render_documents, verification
+from harnessos.mission.documents.lint import lint
+from harnessos.mission.documents.placeholders import unfilled
+from harnessos.mission.documents.playbook import parse_playbook
+from harnessos.mission.documents.typed import MissionSpec, check_of, parse_spec, schema, schema_text
 from tests.support.json_schema import conforms
 from tests.support.python import ROOT
 from tests.unit.test_mission_placeholders import template
@@ -207,8 +207,8 @@ def test_any_text_survives_the_way_through_the_documents(tree: dict[str, Any]) -
     ],
 )
 def test_a_declared_check_is_written_as_it_is_read(rule: Any) -> None:
-    from harnessos.mission.checks import read_rules
-    from harnessos.mission.drafting import rule_text
+    from harnessos.mission.documents.checks import read_rules
+    from harnessos.mission.documents.drafting import rule_text
 
     ((_, read),), problems = read_rules(rule_text(rule), 1)
     assert (read, problems) == (rule, [])

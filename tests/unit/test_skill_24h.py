@@ -18,8 +18,8 @@ from harnessos.cli.parser import parser_of
 from harnessos.cli.table import find
 from harnessos.documents.yamltext import load_yaml
 from harnessos.errors import UnknownIdentifier
-from harnessos.mission import checks
-from harnessos.mission.criteria import parse_criteria
+from harnessos.mission.documents import checks
+from harnessos.mission.documents.criteria import parse_criteria
 
 NAME = "harness-24h"
 FOLDER = skills.folder(NAME)

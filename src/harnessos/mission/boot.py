@@ -14,7 +14,7 @@ from harnessos.model.mission import Mission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harnessos.mission.problems import Problem
+    from harnessos.mission.documents.problems import Problem
     from harnessos.model.mission import Standing
 
 READY = 0

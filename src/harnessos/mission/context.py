@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import HarnessError
 from harnessos.files import read_bounded
-from harnessos.mission import keeping, reading
+from harnessos.mission import keeping
+from harnessos.mission.documents import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harnessos.mission.reading import Loaded
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.mission.site import Site
 
 ORDER = ("mission.md", "eval_criteria.md", "playbook.md", "heartbeat.md")

@@ -15,8 +15,9 @@ from harnessos.files import private_folder
 from harnessos.kernel import ending, mission_runs, missions, runs
 from harnessos.kernel.events import Cause
 from harnessos.kernel.mission_runs import Said
-from harnessos.mission import dreaming, judging, keeping, prompting, reading, tidying
+from harnessos.mission import dreaming, judging, keeping, prompting, tidying
 from harnessos.mission.agent import Job
+from harnessos.mission.documents import reading
 from harnessos.model import mission as model
 from harnessos.model.outcome import FINISHED, Ended, Outcome
 from harnessos.model.run import SUPERVISOR
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from harnessos.dispatch.watching import Control
     from harnessos.mission.agent import Agent
-    from harnessos.mission.reading import Loaded
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.mission.site import Site
     from harnessos.runners.command import Report
     from harnessos.store.transaction import Row, Transaction

@@ -13,8 +13,8 @@ from harnessos.errors import BadUsage
 from harnessos.files import private_folder
 from harnessos.isolation import Check as Boxed
 from harnessos.isolation import Level
-from harnessos.mission.checks import CommandRule, CountRule, FileRule, FreshnessRule, RegexRule, SchemaRule
-from harnessos.mission.criteria import mandatory
+from harnessos.mission.documents.checks import CommandRule, CountRule, FileRule, FreshnessRule, RegexRule, SchemaRule
+from harnessos.mission.documents.criteria import mandatory
 from harnessos.model.mission import plain_step
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from harnessos.dispatch.ground import Ground
     from harnessos.isolation import Result
-    from harnessos.mission.checks import Rule
-    from harnessos.mission.contract import Contract
-    from harnessos.mission.criteria import Check, Criteria, Standard
+    from harnessos.mission.documents.checks import Rule
+    from harnessos.mission.documents.contract import Contract
+    from harnessos.mission.documents.criteria import Check, Criteria, Standard
     from harnessos.ports import Clock
 
 PASSED = "passed"

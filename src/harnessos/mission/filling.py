@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import skills
 from harnessos.errors import BadContent
-from harnessos.mission import asking, lint, reading
-from harnessos.mission.starter import SKILL
+from harnessos.mission import asking
+from harnessos.mission.documents import lint, reading
+from harnessos.mission.documents.starter import SKILL
 from harnessos.mission.workspace import DOCUMENTS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from harnessos.dispatch.ground import Ground
     from harnessos.mission.agent import Runner
-    from harnessos.mission.problems import Problem
+    from harnessos.mission.documents.problems import Problem
 
 TRIES = 3
 

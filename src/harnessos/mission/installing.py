@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from harnessos.kernel import missions, schedules
 from harnessos.kernel.schedules import Wanted
-from harnessos.mission.cron_config import FILE
+from harnessos.mission.documents.cron_config import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harnessos.kernel.events import Cause
     from harnessos.kernel.schedules import Added
-    from harnessos.mission.timetable import Entry
+    from harnessos.mission.timetable.entries import Entry
     from harnessos.store.transaction import Row, Transaction
 
 OURS = {"document": FILE}

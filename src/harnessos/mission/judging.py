@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from harnessos import errors
 from harnessos.files import atomic_write, contained
 from harnessos.kernel import mission_runs
-from harnessos.mission import evaluation, keeping, reading, workspace
-from harnessos.mission.criteria import mandatory
+from harnessos.mission import evaluation, keeping, workspace
+from harnessos.mission.documents import reading
+from harnessos.mission.documents.criteria import mandatory
 from harnessos.mission.evaluation import Evaluation, Scope
 from harnessos.model import mission as model
 from harnessos.model.instants import stamp
@@ -17,7 +18,7 @@ from harnessos.model.instants import stamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harnessos.mission.reading import Loaded
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.mission.site import Site
     from harnessos.model.mission import Claim
     from harnessos.store.transaction import Row

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos.memory.checking import relevant
-from harnessos.mission import publishing, reading, workspace
+from harnessos.mission import publishing, workspace
+from harnessos.mission.documents import reading
 from harnessos.mission.pointers import pointers
 from harnessos.model.digest import sha256_hex
 from harnessos.model.mission import plain_step
 
 if TYPE_CHECKING:
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.mission.publishing import Published
-    from harnessos.mission.reading import Loaded
     from harnessos.mission.site import Site
     from harnessos.store.transaction import Row, Transaction
 

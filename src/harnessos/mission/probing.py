@@ -11,7 +11,7 @@ from harnessos.mission.boot import Tool as Probed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harnessos.mission.playbook import Tool
+    from harnessos.mission.documents.playbook import Tool
     from harnessos.mission.site import Site
 
 SECONDS = 10.0

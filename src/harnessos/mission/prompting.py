@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harnessos import skills
-from harnessos.mission import context, timetable
-from harnessos.mission.starter import SKILL
+from harnessos.mission import context
+from harnessos.mission.documents.starter import SKILL
+from harnessos.mission.timetable import entries as timetable
 
 if TYPE_CHECKING:
-    from harnessos.mission.reading import Loaded
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.mission.site import Site
     from harnessos.store.transaction import Row
 

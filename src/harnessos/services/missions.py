@@ -15,11 +15,13 @@ from harnessos.dispatch.sessions import hashed
 from harnessos.kernel import mission_runs
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin
-from harnessos.mission import installing, judging, reading, timetable
+from harnessos.mission import installing, judging
 from harnessos.mission.agent import CommandAgent, Runner
+from harnessos.mission.documents import reading
+from harnessos.mission.documents.starter import SKILL
 from harnessos.mission.driving import Drive
 from harnessos.mission.site import Site
-from harnessos.mission.starter import SKILL
+from harnessos.mission.timetable import entries as timetable
 from harnessos.model import mission as model
 from harnessos.model.instants import stamp
 from harnessos.model.run import WATCHED_TTL_MS

@@ -10,7 +10,8 @@ from harnessos import errors, settings
 from harnessos.app.harness import fingerprint
 from harnessos.app.missions.opening import At, create_default
 from harnessos.kernel import missions, reaping
-from harnessos.mission import adoption, boot, dreaming, keeping, marks, reading, recovering, starter, workspace
+from harnessos.mission import adoption, boot, dreaming, keeping, marks, recovering, workspace
+from harnessos.mission.documents import reading, starter
 from harnessos.mission.workspace import Registration
 from harnessos.model import mission as model
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from harnessos.kernel.events import Cause
     from harnessos.mission.adoption import Found
     from harnessos.mission.boot import Boot
-    from harnessos.mission.reading import Loaded
+    from harnessos.mission.documents.reading import Loaded
     from harnessos.store.transaction import Row, Transaction
 
 _STRAY_DEPTH = 3

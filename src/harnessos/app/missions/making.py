@@ -11,9 +11,10 @@ from harnessos.app.missions import booting, driving, runners, scheduling
 from harnessos.files import atomic_write
 from harnessos.kernel import missions
 from harnessos.memory.topics import slug_of
-from harnessos.mission import filling, keeping, starter, workspace
+from harnessos.mission import filling, keeping, workspace
 from harnessos.mission.agent import Runner
-from harnessos.mission.problems import bad_document
+from harnessos.mission.documents import starter
+from harnessos.mission.documents.problems import bad_document
 from harnessos.model import cron
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from harnessos.app.harness import Harness
     from harnessos.app.missions.opening import At
-    from harnessos.mission.typed import MissionSpec
+    from harnessos.mission.documents.typed import MissionSpec
     from harnessos.store.transaction import Row
 
 _WORDS = 6
@@ -94,7 +95,7 @@ def _require_schedule(spec: MissionSpec) -> None:
 
 def _spec(path: Path) -> MissionSpec:
     from harnessos.documents.reading import load_document
-    from harnessos.mission.typed import parse_spec
+    from harnessos.mission.documents.typed import parse_spec
 
     parsed = parse_spec(load_document(path), str(path))
     if parsed.value is None:
@@ -141,7 +142,7 @@ def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
 
 
 def _rendered(spec: MissionSpec) -> dict[str, str]:
-    from harnessos.mission.drafting import render_documents
+    from harnessos.mission.documents.drafting import render_documents
 
     return render_documents(spec)
 

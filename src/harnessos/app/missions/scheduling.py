@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import skills
 from harnessos.app.missions import runners
-from harnessos.mission import installing, keeping, reading, timetable
-from harnessos.mission.cron_config import FILE
-from harnessos.mission.problems import Problem, bad_document
-from harnessos.mission.starter import SKILL
-from harnessos.mission.timetable_formats import Job
+from harnessos.mission import installing, keeping
+from harnessos.mission.documents import reading
+from harnessos.mission.documents.cron_config import FILE
+from harnessos.mission.documents.problems import Problem, bad_document
+from harnessos.mission.documents.starter import SKILL
+from harnessos.mission.timetable import entries as timetable
+from harnessos.mission.timetable.formats import Job
 from harnessos.model import cron
 from harnessos.model import schedule as model
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from harnessos.app.missions.opening import At
     from harnessos.kernel.schedules import Added
-    from harnessos.mission.timetable import Entry
+    from harnessos.mission.timetable.entries import Entry
     from harnessos.store.transaction import Row, Transaction
 
 SHOWN = 3

@@ -13,7 +13,8 @@ from harnessos.app.missions.opening import lease_run
 from harnessos.kernel import mission_runs, runs
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin, Said
-from harnessos.mission import boot, judging, keeping, reading, tidying, workspace
+from harnessos.mission import boot, judging, keeping, tidying, workspace
+from harnessos.mission.documents import reading
 from harnessos.model import mission as model
 from harnessos.model.outcome import FINISHED, Outcome
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from harnessos import errors
 from harnessos.app.missions import scheduling, verbs
 from harnessos.app.missions.opening import At
-from harnessos.mission import timetable_formats
+from harnessos.mission.timetable import formats as timetable_formats
 from harnessos.model.instants import stamp
 
 if TYPE_CHECKING:
     from harnessos.app.missions.scheduling import Timetable
     from harnessos.cli.call import Call
-    from harnessos.mission.timetable_formats import Job, Rendered
+    from harnessos.mission.timetable.formats import Job, Rendered
 
 
 def schedule(call: Call) -> None:

@@ -9,7 +9,8 @@ from harnessos.app.missions.opening import At
 from harnessos.cli.commands.report import length_ms
 from harnessos.cli.output import instant
 from harnessos.mission import context as contexts
-from harnessos.mission import marks, reading
+from harnessos.mission import marks
+from harnessos.mission.documents import reading
 
 if TYPE_CHECKING:
     from harnessos.app.missions.views import Shown
@@ -64,8 +65,7 @@ def _lines(seen: Shown) -> list[str]:
             f"  live        {seen.live['run']}, {seen.live['agent']}, lease until {instant(seen.live['expires_at'])}"
         )
     lines += [
-        f"  run #{run['number']:<5}{instant(run['started_at'])}  {run['step']}  {run['told']}"
-        for run in seen.runs
+        f"  run #{run['number']:<5}{instant(run['started_at'])}  {run['step']}  {run['told']}" for run in seen.runs
     ]
     lines += [f"  dream       {instant(one['at'])}  {one['id']}  {one['state']}" for one in seen.dreams]
     return lines

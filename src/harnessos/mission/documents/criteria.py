@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from harnessos.mission.checks import Rule, read_rules
-from harnessos.mission.markdown import Fence, Section, parse_markdown
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.checks import Rule, read_rules
+from harnessos.mission.documents.markdown import Fence, Section, parse_markdown
+from harnessos.mission.documents.problems import Parsed, Problem
 
 if TYPE_CHECKING:
-    from harnessos.mission.contract import Contract
+    from harnessos.mission.documents.contract import Contract
 
 FILE = "eval_criteria.md"
 LONGEST_HEADING = 500

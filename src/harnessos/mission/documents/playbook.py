@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, cast
 
-from harnessos.mission.fields import Field, column, label_of, read_fields
-from harnessos.mission.markdown import Comment, Section, Table, parse_markdown
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.fields import Field, column, label_of, read_fields
+from harnessos.mission.documents.markdown import Comment, Section, Table, parse_markdown
+from harnessos.mission.documents.problems import Parsed, Problem
 
 FILE = "playbook.md"
 DREAM_BEGIN = "<!-- harness:dream begin -->"

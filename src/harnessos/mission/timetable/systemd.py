@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.mission.timetable_calendar import (
+from harnessos.mission.timetable.calendar import (
     EVERY_DAY,
     EVERY_WEEKDAY,
     HOURS,
@@ -20,8 +20,8 @@ from harnessos.model import cron
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harnessos.mission.timetable import Entry
-    from harnessos.mission.timetable_calendar import Calendar
+    from harnessos.mission.timetable.calendar import Calendar
+    from harnessos.mission.timetable.entries import Entry
 
 FOLDER = "~/.config/systemd/user"
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.errors import BadContent
 from harnessos.mission.context import ORDER
-from harnessos.mission.cron_config import FILE, CronConfig
-from harnessos.mission.problems import Problem, bad_document
+from harnessos.mission.documents.cron_config import FILE, CronConfig
+from harnessos.mission.documents.problems import Problem, bad_document
 from harnessos.model import cron, schedule
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harnessos.mission import contract as contracts
-from harnessos.mission import criteria as judging
-from harnessos.mission import playbook as playbooks
-from harnessos.mission.problems import Problem
+from harnessos.mission.documents import contract as contracts
+from harnessos.mission.documents import criteria as judging
+from harnessos.mission.documents import playbook as playbooks
+from harnessos.mission.documents.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harnessos.mission.contract import Contract
-    from harnessos.mission.criteria import Criteria
-    from harnessos.mission.playbook import Playbook
+    from harnessos.mission.documents.contract import Contract
+    from harnessos.mission.documents.criteria import Criteria
+    from harnessos.mission.documents.playbook import Playbook
 
 MOST_TOOLS = 10
 

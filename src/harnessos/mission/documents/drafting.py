@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from harnessos.mission.checks import (
+from harnessos.mission.documents.checks import (
     CommandRule,
     CountRule,
     FileRule,
@@ -18,20 +18,20 @@ from harnessos.mission.checks import (
     Rule,
     SchemaRule,
 )
-from harnessos.mission.contract import parse_contract
-from harnessos.mission.criteria import parse_criteria, read_heading
-from harnessos.mission.cron_config import DEFAULT_PROMPT, parse_cron_config
-from harnessos.mission.fields import body_text, read_fields
-from harnessos.mission.markdown import Section, Table, Text, parse_markdown
-from harnessos.mission.playbook import DREAM_BEGIN, DREAM_END, parse_playbook
-from harnessos.mission.problems import bad_document
-from harnessos.mission.typed import check_of
+from harnessos.mission.documents.contract import parse_contract
+from harnessos.mission.documents.criteria import parse_criteria, read_heading
+from harnessos.mission.documents.cron_config import DEFAULT_PROMPT, parse_cron_config
+from harnessos.mission.documents.fields import body_text, read_fields
+from harnessos.mission.documents.markdown import Section, Table, Text, parse_markdown
+from harnessos.mission.documents.playbook import DREAM_BEGIN, DREAM_END, parse_playbook
+from harnessos.mission.documents.problems import bad_document
+from harnessos.mission.documents.typed import check_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harnessos.mission.problems import Problem
-    from harnessos.mission.typed import ConditionShape, MissionSpec, StepShape, ToolShape
+    from harnessos.mission.documents.problems import Problem
+    from harnessos.mission.documents.typed import ConditionShape, MissionSpec, StepShape, ToolShape
 
 _SLOT_LIKE = re.compile(r"\[[A-Z][^\[\]]{3,}\]")
 _MARKS = re.compile(r"[!\"#$%&'()*+,./:;<=>?@\[\]^_`{}~-]")

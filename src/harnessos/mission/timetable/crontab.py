@@ -5,12 +5,12 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from harnessos.mission.timetable_calendar import calendar_of, cannot
+from harnessos.mission.timetable.calendar import calendar_of, cannot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harnessos.mission.timetable import Entry
+    from harnessos.mission.timetable.entries import Entry
     from harnessos.model.cron import Rule
 
 _NAMES = {

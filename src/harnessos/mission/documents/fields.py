@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from harnessos.mission.markdown import INDENTED, Block, Comment, Fence, Section, Table, Text
+from harnessos.mission.documents.markdown import INDENTED, Block, Comment, Fence, Section, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

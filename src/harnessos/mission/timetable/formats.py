@@ -7,15 +7,17 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from harnessos.mission import timetable_crontab, timetable_launchd, timetable_systemd
-from harnessos.mission.timetable import require_writable
+from harnessos.mission.timetable import crontab as timetable_crontab
+from harnessos.mission.timetable import launchd as timetable_launchd
+from harnessos.mission.timetable import systemd as timetable_systemd
+from harnessos.mission.timetable.entries import require_writable
 from harnessos.model.digest import sha256_hex
 from harnessos.model.instants import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from harnessos.mission.timetable import Entry
+    from harnessos.mission.timetable.entries import Entry
 
 Format = Literal["text", "crontab", "systemd", "launchd", "openclaw"]
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from harnessos.mission.markdown import normal
-from harnessos.mission.playbook import DREAM_BEGIN, DREAM_END
-from harnessos.mission.problems import Problem
+from harnessos.mission.documents.markdown import normal
+from harnessos.mission.documents.playbook import DREAM_BEGIN, DREAM_END
+from harnessos.mission.documents.problems import Problem
 
 _SLOT = re.compile(r"\[[A-Z][^\[\]\n]{3,}\](?!\()")
 _DREAM = re.compile(rf"^{re.escape(DREAM_BEGIN)}$.*?^{re.escape(DREAM_END)}$", re.MULTILINE | re.DOTALL)

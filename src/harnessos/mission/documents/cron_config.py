@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, cast
 
-from harnessos.mission.fields import Field, label_of, read_fields
-from harnessos.mission.markdown import INDENTED, Fence, Section, parse_markdown
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.fields import Field, label_of, read_fields
+from harnessos.mission.documents.markdown import INDENTED, Fence, Section, parse_markdown
+from harnessos.mission.documents.problems import Parsed, Problem
 
 FILE = "cron_config.md"
 DEFAULT_CRON = "0 0 */2 * * *"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from harnessos.mission.timetable_calendar import HOURS, MINUTES, MONTHS, calendar_of, cannot
+from harnessos.mission.timetable.calendar import HOURS, MINUTES, MONTHS, calendar_of, cannot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harnessos.mission.timetable import Entry
-    from harnessos.mission.timetable_calendar import Calendar
+    from harnessos.mission.timetable.calendar import Calendar
+    from harnessos.mission.timetable.entries import Entry
 
 FOLDER = "~/Library/LaunchAgents"
 MOST = 400

@@ -13,10 +13,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harnessos.documents.shapes import Line, Name, shape_problems
 from harnessos.documents.tree import Loaded, line_of, split_problem
-from harnessos.mission.checks import KINDS, Rule, read_rule
-from harnessos.mission.cron_config import DEFAULT_CRON, DEFAULT_DREAM_CRON, MOST_INTERVAL_S, is_instant, is_zone
-from harnessos.mission.playbook import HOST
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.checks import KINDS, Rule, read_rule
+from harnessos.mission.documents.cron_config import (
+    DEFAULT_CRON,
+    DEFAULT_DREAM_CRON,
+    MOST_INTERVAL_S,
+    is_instant,
+    is_zone,
+)
+from harnessos.mission.documents.playbook import HOST
+from harnessos.mission.documents.problems import Parsed, Problem
 
 FILE = "mission.yaml"
 _EVERY = re.compile(r"([1-9][0-9]{0,8})\s*(s|m|h|d)?")

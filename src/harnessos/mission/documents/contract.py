@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from harnessos.mission.fields import Field, body_text, column, label_of, read_fields, statements
-from harnessos.mission.markdown import Section, Table, Text, parse_markdown
-from harnessos.mission.problems import Parsed, Problem
+from harnessos.mission.documents.fields import Field, body_text, column, label_of, read_fields, statements
+from harnessos.mission.documents.markdown import Section, Table, Text, parse_markdown
+from harnessos.mission.documents.problems import Parsed, Problem
 
 FILE = "mission.md"
 _LABELS = {

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.errors import BadDocument, HarnessError, NotAFile
 from harnessos.files import contained, read_bounded, sha256_file
-from harnessos.mission import lint, starter
-from harnessos.mission.contract import parse_contract
-from harnessos.mission.criteria import parse_criteria
-from harnessos.mission.cron_config import parse_cron_config
-from harnessos.mission.placeholders import unfilled
-from harnessos.mission.playbook import parse_playbook
-from harnessos.mission.problems import Problem
+from harnessos.mission.documents import lint, starter
+from harnessos.mission.documents.contract import parse_contract
+from harnessos.mission.documents.criteria import parse_criteria
+from harnessos.mission.documents.cron_config import parse_cron_config
+from harnessos.mission.documents.placeholders import unfilled
+from harnessos.mission.documents.playbook import parse_playbook
+from harnessos.mission.documents.problems import Problem
 from harnessos.mission.publishing import Documents
 from harnessos.mission.workspace import DOCUMENTS
 from harnessos.model.digest import sha256_hex
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harnessos.mission.contract import Contract
-    from harnessos.mission.criteria import Criteria
-    from harnessos.mission.cron_config import CronConfig
-    from harnessos.mission.playbook import Playbook
-    from harnessos.mission.problems import Parsed
+    from harnessos.mission.documents.contract import Contract
+    from harnessos.mission.documents.criteria import Criteria
+    from harnessos.mission.documents.cron_config import CronConfig
+    from harnessos.mission.documents.playbook import Playbook
+    from harnessos.mission.documents.problems import Parsed
 
 LIMIT = 1 << 20
 MOST_FILES = 100_000

@@ -1,0 +1,1 @@
+"""When a mission runs and dreams, and that in the words of other schedulers."""
