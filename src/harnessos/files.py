@@ -178,7 +178,10 @@ class FileLock:
             self._handle = None
 
     def _try(self) -> int | None:
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        except IsADirectoryError as problem:
+            raise NotAFile(f"{self._path} is a folder, not a lock", hint="remove it", path=str(self._path)) from problem
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(handle), self._path.stat()):

@@ -162,6 +162,16 @@ def test_boot_forgets_the_run_whose_end_was_cut_off_and_registers_what_was_learn
     assert ws("memory learn", "--topic", "a", "--insight", "What is said outside of a run.").code == 0
 
 
+def test_a_topic_that_cannot_be_read_keeps_no_boot_from_its_work(ws: Workspace, at: At) -> None:
+    remembering.learn(at.site, None, "mine", "What was learnt before the file grew beyond all bounds.")
+    for name in ("mine", "unknown"):
+        with (ws.path / "knowledge" / f"{name}.md").open("r+b" if name == "mine" else "wb") as file:
+            file.truncate(17 << 20)
+    (ws.path / "knowledge" / "new.md").write_text("# New\n", encoding="utf-8")
+    assert booting.look(at, None, []).boot.code == 0
+    assert set(pointers(at.site)) == {"mine", "new"}
+
+
 # Two of everything at once, and a disk that is full
 
 

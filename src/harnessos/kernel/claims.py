@@ -106,6 +106,9 @@ def claim_standing(tx: Transaction, request: ClaimRequest, issue: Row, cause: Ca
     holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
     if holds:
         return Nothing(holds[0]["reason"])
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    if campaign is not None and campaign["status"] != "active":
+        return Nothing(f"campaign_paused:{campaign['name']}")
     number = None
     if request.max_live is not None:
         tx.one("claim_lock", project=request.holder.machine_id)

@@ -107,10 +107,6 @@ def _free(tx: Transaction, mission_id: str, request: ClaimRequest, cause: Cause)
             run=run["id"] if run else None,
             expires_at=run["expires_at"] if run else None,
         )
-    if issue["status"] == Status.CANCELLED:
-        raise errors.MissionBlocked(
-            f"{mission['identifier']} was cancelled", hint="`harness mission new` makes another"
-        )
     return mission, issue
 
 
@@ -118,6 +114,8 @@ def refuse_stopped(mission: Row) -> None:
     """Raise for a mission that is complete, blocked or tripped, with the words SKILL.md knows."""
     was = model.read(mission)
     workspace = mission["workspace"]
+    if mission["issue_status"] == Status.CANCELLED:
+        raise missions.cancelled(mission)
     if was.status == Mission.MISSION_COMPLETE:
         raise errors.MissionComplete(f"{mission['identifier']} is mission_complete: there is nothing left to do")
     if was.breaker == "tripped":
@@ -226,7 +224,9 @@ def judge(tx: Transaction, mission_id: str, claim_run: str | None, verdict: Verd
     }
     tx.do("mission_judged", id=mission_id, judged_json=json.dumps(judged, sort_keys=True))
     was = model.read(mission)
-    if claim_run is None or was.claim is None or was.claim.run != claim_run or issue["status"] == Status.IN_PROGRESS:
+    if claim_run is None or was.claim is None or was.claim.run != claim_run:
+        return False
+    if issue["status"] in (Status.IN_PROGRESS, Status.CANCELLED):
         return False
     passed = verdict.word == "passed"
     tx.do(
@@ -293,6 +293,10 @@ def complete(
     if issue["status"] == Status.IN_PROGRESS:
         raise errors.IllegalMove(
             f"{mission['identifier']} has a live run", hint="end it first: `harness mission done WS`, then eval"
+        )
+    if not mission["runs"]:
+        raise errors.Refused(
+            f"{mission['identifier']} has not run yet", hint=f"`harness mission start {mission['workspace']}`"
         )
     judged = json.loads(mission["judged_json"])
     if judged.get("verdict") != "passed" or judged.get("files") != dict(files):

@@ -134,6 +134,8 @@ def move(
 
     `columns` are further columns of the issue. Any: texts, numbers and NULL.
     """
+    if issue["status"] == Status.CANCELLED and kind != "mission.reset":
+        raise cancelled(mission)
     before, now = model.stored(model.read(mission)), model.stored(after)
     changed = {name: now[name] for name in model.COLUMNS if now[name] != before[name]}
     status, reason = _status(after)
@@ -143,6 +145,14 @@ def move(
     new = issues.change(tx, issue, kind, cause, changes, {"mission": changed, **(data or {})})
     tx.do("mission_change", id=mission["id"], **now)
     return new
+
+
+def cancelled(mission: Row) -> errors.MissionBlocked:
+    """Return the error for a mission that was cancelled."""
+    return errors.MissionBlocked(
+        f"{mission['identifier']} was cancelled",
+        hint=f"`harness mission reset {mission['workspace']}` begins it anew (a person's to do)",
+    )
 
 
 def _status(standing: Standing) -> tuple[Status, str | None]:
@@ -232,9 +242,15 @@ def resume(tx: Transaction, mission_id: str, cause: Cause, *, anew: bool = False
     mission, issue = locked(tx, mission_id)
     _person(cause, f"{verb} a mission", f"harness mission {verb} {mission['workspace']}")
     if issue["status"] == Status.IN_PROGRESS:
+        if not anew and tx.run("hold_lift", scope_kind="mission", scope=issue["id"], kind=PAUSED):
+            events.note(tx, ("issue", issue["id"]), "mission.unpaused", cause, {})
+            tx.do("mission_touch", id=mission_id)
+            return issue
+        run = tx.one("run_live_of", issue=issue["id"])
         raise errors.AlreadyRunning(
             f"{mission['identifier']} is running; nothing was changed",
-            hint="wait for the end of its run, or end it: `harness mission fail WS`",
+            hint="wait for the end of its run, or end it: "
+            + (f"`harness run stop {run['id']}`" if run else "`harness why`"),
         )
     was = model.read(mission)
     if was.status == Mission.MISSION_COMPLETE and not anew:
@@ -273,6 +289,8 @@ def configure(tx: Transaction, /, mission_id: str, cause: Cause, **given: Any) -
     changed = {name: value for name, value in given.items() if mission[name] != value}
     if not changed:
         return mission
+    if "runner_json" in changed:
+        _person(cause, "say which agent drives a mission", f"harness mission run {mission['workspace']} --agent KIND")
     threshold = changed.get("max_failures")
     if threshold is not None:
         _person(cause, "change the threshold of the breaker", "harness mission boot WS --max-failures N")
@@ -290,6 +308,7 @@ def configure(tx: Transaction, /, mission_id: str, cause: Cause, **given: Any) -
 def adopt(tx: Transaction, mission_id: str, standing: Standing, cause: Cause, facts: Mapping[str, Any]) -> None:
     """Take over the standing that a workspace's documents show, when its mission is new here. Any: as recorded."""
     mission, issue = locked(tx, mission_id)
+    _person(cause, "take over what a mission's documents show", f"harness mission adopt {mission['workspace']}")
     was = model.read(mission)
     if was.runs or issue["lease_epoch"]:
         return

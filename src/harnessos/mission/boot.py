@@ -58,6 +58,7 @@ class Facts(NamedTuple):
     dreamt_at: int | None = None
     born: int = 0
     notes: Sequence[str] = ()
+    cancelled: bool = False
 
 
 class Boot(NamedTuple):
@@ -71,10 +72,13 @@ class Boot(NamedTuple):
 
 
 def decide(facts: Facts) -> Boot:
-    """Return what boot says. The first that holds wins: complete, blocked or tripped, running, not ready, ready."""
+    """Return what boot says. The first that holds wins: cancelled, complete, blocked or tripped, running, not ready, ready."""
     notes = _notes(facts)
     problems = _problems(facts)
     was, place = facts.standing, facts.workspace
+    if facts.cancelled:
+        todo = f"Stop here: `harness mission reset {place}` begins it anew, a person's to do"
+        return Boot(BLOCKED, "blocked: the mission was cancelled", (), notes, todo)
     if was.status == Mission.MISSION_COMPLETE:
         return Boot(COMPLETE, "mission_complete: there is nothing left to do. Stop here.", (), notes, "")
     lift = f"Stop here and wait for a person: `harness mission resume {place}`"

@@ -115,19 +115,20 @@ class Drive:
         ended = report.ended if report else None
         said = self._said() if self._asked() else None
         if said is None and ended is not None and ended.outcome not in (Outcome.AGENT_FAULT, Outcome.TASK_FAULT):
+            changed = self._changed(loaded)
+            if changed:
+                self._site.write(_mark_changed, self._lease.run_id, changed)
             self._finish(ended, closing)
             return
         by_agent = said is not None
-        said = (said or self._instead(ended, loaded))._replace(changed=self._changed(loaded))
+        said = said or self._instead(ended, loaded)
+        said = said._replace(changed=self._mine()["changed"] or self._changed(loaded))
         end = mission_runs.ended_by(said)
         self._site.write(mission_runs.say, self._lease, said, end, self._site.cause, closing)
         if not by_agent:  # what the agent said stands in the stream since it said it
             level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
             self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
-        # This very verdict may trip the breaker; what follows a run still follows.
-        with suppress(errors.MissionStopped):
-            judging.judge_open(self._site, loaded)
-        self._after(loaded)
+        judge_and_follow(self._site, loaded)
 
     def _instead(self, ended: Ended | None, loaded: Loaded) -> Said:
         """Return what the harness says for an agent that said nothing: its exit code decides, the breakpoint is the step."""
@@ -138,15 +139,6 @@ class Drive:
         if ended is None:
             return Said("done", step, "the agent ended without an error")
         return Said("fail", step, ended.reason[:_LONGEST])
-
-    def _after(self, loaded: Loaded) -> None:
-        """What follows a run: cleanup every so often, the end of a mission that declares one, the documents."""
-        tidying.when_due(self._site)
-        standing = model.read(self._site.row())
-        passed = standing.claim is not None and standing.claim.result == "passed"
-        if passed and not standing.stopped:
-            judging.complete_if_reached(self._site, loaded)
-        keeping.refresh(self._site, loaded)
 
     def _dream(self) -> None:
         dreaming.in_run(self._site, self._run)
@@ -183,8 +175,25 @@ class Drive:
             return
 
 
+def judge_and_follow(site: Site, loaded: Loaded) -> None:
+    """Judge the open claim, and do what follows a run: cleanup when due, the end of a mission that declares one."""
+    # This very verdict may trip the breaker; what follows a run still follows.
+    with suppress(errors.MissionStopped):
+        judging.judge_open(site, loaded)
+    tidying.when_due(site)
+    standing = model.read(site.row())
+    passed = standing.claim is not None and standing.claim.result == "passed"
+    if passed and not standing.stopped:
+        judging.complete_if_reached(site, loaded)
+    keeping.refresh(site, loaded)
+
+
 def _note_documents(tx: Transaction, run_id: str, hashes: dict[str, str]) -> None:
     tx.do("mission_run_documents", run=run_id, documents_json=json.dumps(hashes, sort_keys=True))
+
+
+def _mark_changed(tx: Transaction, run_id: str, changed: str) -> None:
+    tx.do("mission_run_say", run=run_id, claim="", step="", note="", changed=changed)
 
 
 def _mine(tx: Transaction, run_id: str) -> Row:

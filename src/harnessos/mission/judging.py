@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harnessos import errors
 from harnessos.files import atomic_write, contained
 from harnessos.kernel import mission_runs
-from harnessos.mission import evaluation, keeping, workspace
+from harnessos.mission import evaluation, judged_files, keeping, workspace
 from harnessos.mission.documents import reading
 from harnessos.mission.documents.criteria import mandatory
 from harnessos.mission.evaluation import Evaluation, Scope
@@ -55,11 +55,13 @@ def judge_open(site: Site, loaded: Loaded) -> None:
 def _evaluate(
     site: Site, loaded: Loaded, scope: Scope, tell: Callable[[str], None]
 ) -> tuple[Evaluation, dict[str, str]]:
-    files = reading.judged_files(site.place)
+    try:
+        files = judged_files.hashes(site.place)
+    except errors.BadDocument as problem:
+        return _not_verifiable("output", f"{problem}; {problem.hint}"), {}
     if loaded.criteria is None:
         why = next((each.describe() for each in loaded.problems if each.file == "eval_criteria.md"), "it says nothing")
-        check = evaluation.Judged("eval_criteria.md", "", True, "run", False, why, 0.0, evaluation.UNISOLATED)
-        return Evaluation(evaluation.NOT_VERIFIABLE, (check,)), files
+        return _not_verifiable("eval_criteria.md", why), files
     found = evaluation.evaluate(
         site.place,
         loaded.criteria,
@@ -69,6 +71,11 @@ def _evaluate(
         tell,
     )
     return found, files
+
+
+def _not_verifiable(name: str, why: str) -> Evaluation:
+    check = evaluation.Judged(name, "", True, "run", False, why, 0.0, evaluation.UNISOLATED)
+    return Evaluation(evaluation.NOT_VERIFIABLE, (check,))
 
 
 def _record(site: Site, loaded: Loaded, claim: Claim | None, found: Evaluation, files: dict[str, str]) -> bool:
@@ -107,7 +114,7 @@ def complete(site: Site, tell: Callable[[str], None] = lambda _: None) -> Row:
     mission_runs.refuse_stopped(mission)
     loaded = reading.load(site.place)
     judged = json.loads(mission["judged_json"])
-    if judged.get("verdict") != evaluation.PASSED or judged.get("files") != reading.judged_files(site.place):
+    if judged.get("verdict") != evaluation.PASSED or judged.get("files") != judged_files.hashes(site.place):
         raise _unjudged(site, mission, loaded, judged)
     found, files = _evaluate(site, loaded, Scope(everything=True), tell)
     write_report(site, found)

@@ -8,6 +8,7 @@ the edit itself is kept as `.bak`.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos.files import atomic_write, contained, read_bounded
@@ -49,6 +50,7 @@ def publish(site: Site, shown: Documents, *, take_step: bool = False) -> Publish
     """Bring heartbeat.md and progress.md to what the ledger says. Safe to repeat, and against others doing the same."""
     place, mission_id = site.place, site.mission_id
     with workspace.lock(place):
+        workspace.require_own(place, mission_id)
         mission = site.row()
         known = json.loads(mission["rendered_json"])
         beat, whole = _text(place / "heartbeat.md"), _text(place / "progress.md")
@@ -116,21 +118,34 @@ def _digest(text: str) -> str:
 
 
 def _text(path: Path) -> str | None:
-    """Return a document's text, None when it is not there. Bytes that are no UTF-8 come back as they were."""
-    if not path.exists() and not path.is_symlink():
+    """Return a document's text, None when it is not there; what is no file is moved aside.
+
+    Bytes that are no UTF-8 come back as they were.
+    """
+    if not os.path.lexists(path):
+        return None
+    if path.is_symlink() or not path.is_file():
+        # A folder, a pipe or a link under the name would keep the ledger's word out for ever.
+        path.rename(_free(path))
         return None
     return read_bounded(path, _LIMIT).decode("utf-8", "surrogateescape")
 
 
 def _keep(path: Path, text: str) -> str:
     """Keep an edited document beside itself under a name that is free; return the note about it."""
-    number = 1
-    while (target := path.with_name(f"{path.name}{'' if number == 1 else f'.{number}'}.bak")).exists():
-        number += 1
+    target = _free(path)
     atomic_write(target, text.encode("utf-8", "surrogateescape"))
     return (
         f"{path.name} was edited by hand: the edit is kept in {target.name}, and it was rendered from the ledger again"
     )
+
+
+def _free(path: Path) -> Path:
+    """Return a name for keeping what lies at `path`, one that is not taken."""
+    number = 1
+    while os.path.lexists(target := path.with_name(f"{path.name}{'' if number == 1 else f'.{number}'}.bak")):
+        number += 1
+    return target
 
 
 def _write(place: Path, name: str, before: str | None, text: str) -> None:

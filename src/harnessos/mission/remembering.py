@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harnessos import errors
 from harnessos.kernel import mission_runs, missions
 from harnessos.memory import checking, learning, rotation, search, shelf
 from harnessos.memory.checking import Repair
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from harnessos.memory.checking import Finding
     from harnessos.memory.learning import Learned
+    from harnessos.mission.pointers import Pointer
     from harnessos.mission.site import Site
     from harnessos.store.transaction import Row, Transaction
 
@@ -89,13 +91,21 @@ def _mend(site: Site, finding: Finding) -> None:
 def unregistered(site: Site) -> bool:
     """Return whether some topic is not registered as it is; a file that is no younger than its pointer is not read for it."""
     known = pointers(site)
-    for slug, path in _files(site).items():
+    return any(
+        _differs(site, slug, path, known)
+        for slug, path in _files(site).items()
+        if slug not in known or path.stat().st_mtime_ns // 1_000_000 > known[slug].updated_at
+    )
+
+
+def _differs(site: Site, slug: str, path: Path, known: Mapping[str, Pointer]) -> bool:
+    """Return whether a topic's pointer does not say what its file says; `memory check` tells of a file that cannot be read."""
+    try:
         if slug not in known:
-            if not shelf.is_part(path):
-                return True
-        elif path.stat().st_mtime_ns // 1_000_000 > known[slug].updated_at and _told(site, slug) != known[slug].told:
-            return True
-    return False
+            return not shelf.is_part(path) and bool(_told(site, slug))
+        return _told(site, slug) != known[slug].told
+    except errors.HarnessError:
+        return False
 
 
 def _files(site: Site) -> dict[str, Path]:
@@ -117,10 +127,8 @@ def register_all(site: Site, *, forget: bool = True) -> None:
     known, files = pointers(site), _files(site)
     found = []
     for slug, path in sorted(files.items()):
-        if slug not in known and shelf.is_part(path):
-            continue
-        title, entries = told = _told(site, slug)
-        if slug not in known or told != known[slug].told:
+        if _differs(site, slug, path, known):
+            title, entries = _told(site, slug)
             verified = int(slug in known and known[slug].verified)
             found.append({"slug": slug, "title": title, "entries": entries, "verified": verified})
     follow(site, found, sorted(known.keys() - files.keys()) if forget else [])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 LOCK_SECONDS = 60.0
+NEXT = "next.json"
 DOCUMENTS = ("mission.md", "eval_criteria.md", "playbook.md", "cron_config.md")
 """What people and agents own and the harness only reads, in the order in which it is read (rule 10)."""
 RENDERED = ("heartbeat.md", "progress.md")
@@ -83,6 +84,28 @@ def require(workspace: Path) -> Registration:
     return found
 
 
+def is_of(workspace: Path, mission_id: str) -> bool:
+    """Return whether a folder is there and says that it is this mission's workspace."""
+    try:
+        found = registration(workspace) if workspace.is_dir() else None
+    except HarnessError:
+        return False
+    return found is not None and found.mission == mission_id
+
+
+def require_own(workspace: Path, mission_id: str) -> None:
+    """Refuse to write into a workspace that belongs to another mission by now."""
+    found = registration(workspace)
+    if found is None or found.mission != mission_id:
+        raise Refused(
+            f"{workspace} belongs to another mission by now"
+            if found
+            else f"{workspace} is nobody's workspace any more",
+            hint=f"`harness mission adopt {workspace}` takes it into this ledger",
+            path=str(workspace),
+        )
+
+
 def register(workspace: Path, registration: Registration) -> None:
     """Write whose mission the workspace is."""
     _write(own_folder(workspace) / MISSION, registration._asdict())
@@ -98,19 +121,27 @@ def begun(workspace: Path, run: RunFile) -> None:
     _write(own_folder(workspace) / RUN, run._asdict())
 
 
+def clear_run_file(workspace: Path) -> None:
+    """Take away what lies under the name of the run's file and is none: a folder or a pipe would keep every run out."""
+    for name in (RUN, NEXT):
+        path = workspace / PLACE / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            remove_any(path)
+
+
 def plan(workspace: Path, token: str) -> None:
     """Keep a token before the ledger is asked to begin a run with it, so that a crash in between loses no run."""
-    _write(own_folder(workspace) / "next.json", {"run": "", "token": token})
+    _write(own_folder(workspace) / NEXT, {"run": "", "token": token})
 
 
 def planned(workspace: Path) -> RunFile | None:
     """Return the token of a start that did not come to its end, None when there is none."""
-    return _run_file(workspace / PLACE / "next.json")
+    return _run_file(workspace / PLACE / NEXT)
 
 
 def unplan(workspace: Path) -> None:
     """Forget the planned token: the run began, or did not."""
-    remove_any(workspace / PLACE / "next.json")
+    remove_any(workspace / PLACE / NEXT)
 
 
 def over(workspace: Path, run_id: str) -> None:

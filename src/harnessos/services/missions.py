@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from harnessos import errors, skills
 from harnessos.dispatch import holding, recovery
 from harnessos.dispatch.sessions import hashed
-from harnessos.kernel import mission_runs
+from harnessos.kernel import mission_runs, missions
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin
-from harnessos.mission import installing, judging
+from harnessos.mission import driving, installing, workspace
 from harnessos.mission.agent import CommandAgent, Runner
 from harnessos.mission.documents import reading
 from harnessos.mission.documents.starter import SKILL
@@ -80,7 +80,7 @@ class Missions:
         if schedule["target"] == "mission" and runner is None:
             self._tell("up.no_runner", mission=mission["identifier"], reason=_no_runner(mission))
             return None
-        if not Path(mission["workspace"]).is_dir():
+        if not _is_own(mission):
             self._tell("up.no_workspace", mission=mission["identifier"], workspace=mission["workspace"])
             return None
         claim = model.read(mission).claim
@@ -133,7 +133,7 @@ class Missions:
     def _look(self, mission: Row, bridge: Bridge, *, begin: bool) -> None:
         standing = model.read(mission)
         runner = Runner.of(mission["runner_json"])
-        if not Path(mission["workspace"]).is_dir() or standing.stopped:
+        if standing.stopped or not _is_own(mission):
             return
         if runner is not None:
             self._let_dream(mission)
@@ -166,7 +166,7 @@ class Missions:
         if known is not None and not known.done():
             return
         site = self._site(mission)
-        self._judging[mission["id"]] = bridge.start(lambda: judging.judge_open(site, reading.load(site.place)))
+        self._judging[mission["id"]] = bridge.start(lambda: driving.judge_and_follow(site, reading.load(site.place)))
 
     def _collect(self) -> None:
         """Forget judgements that came to their end; what hindered one is told, and it is tried again."""
@@ -175,7 +175,9 @@ class Missions:
             problem = self._judging.pop(mission).exception()
             # A verdict that stops the mission was reached all the same.
             if problem is not None and not isinstance(problem, errors.MissionStopped):
-                self._tell("up.cannot_judge", mission=mission, reason=str(problem) or repr(problem))
+                why = f"its last claim cannot be judged: {str(problem) or repr(problem)}"
+                self._tell("up.cannot_judge", mission=mission, reason=why)
+                self._ground.store.write(missions.ask_to_mend, mission, why)
 
     def _drive_begun(self, bridge: Bridge, runs: dict[str, Future[None]]) -> None:
         """Start a thread for each live run of a mission that this process holds, and take over those of dead ones."""
@@ -207,6 +209,11 @@ class Missions:
 
     def _site(self, mission: Row) -> Site:
         return Site(self._ground, Path(mission["workspace"]), mission["id"], self._cause)
+
+
+def _is_own(mission: Row) -> bool:
+    """Return whether the workspace is there and still this mission's: another ledger may have adopted it."""
+    return workspace.is_of(Path(mission["workspace"]), mission["id"])
 
 
 def any_driven(ground: Ground) -> bool:

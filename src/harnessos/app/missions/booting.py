@@ -14,6 +14,7 @@ from harnessos.mission import adoption, boot, dreaming, keeping, marks, recoveri
 from harnessos.mission.documents import reading, starter
 from harnessos.mission.workspace import Registration
 from harnessos.model import mission as model
+from harnessos.model.issue import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +51,12 @@ def open_or_take(
     init: bool = False,
     adopt: bool = False,
     max_failures: int | None = None,
+    fresh: bool = False,
 ) -> tuple[At, list[str]]:
     """Open a workspace's mission; one that is nobody's becomes one. Return it, and what `init` made.
 
-    NotAFile for a folder that is not there, unless `init` makes it. `adopt` takes a workspace of another ledger over.
+    NotAFile for a folder that is not there, unless `init` makes it. `adopt` takes a workspace of another ledger over;
+    `fresh` makes a mission of its own though one is known to have lived here.
     """
     made: list[str] = []
     if init:
@@ -71,7 +74,7 @@ def open_or_take(
         with workspace.lock(place):
             known = workspace.registration(place) if not adopt else None
             if known is None:
-                known = _take(harness, place, say, max_failures)
+                known = _take(harness, place, say, max_failures, fresh=fresh)
     at = At(harness, place, known)
     at.require_ledger()
     row = at.row()
@@ -91,7 +94,9 @@ def _require_documents(place: Path) -> None:
         )
 
 
-def _take(harness: Harness, place: Path, say: Callable[[str], None], max_failures: int | None) -> Registration:
+def _take(
+    harness: Harness, place: Path, say: Callable[[str], None], max_failures: int | None, *, fresh: bool
+) -> Registration:
     """Write a mission for the workspace into the ledger, with the state that its documents show; then say so in it."""
     mine = harness.beside(None)
     create_default(mine, say)
@@ -105,7 +110,7 @@ def _take(harness: Harness, place: Path, say: Callable[[str], None], max_failure
     )
     found = adoption.read(place)
     try:
-        row, ledger = mine.store.write(_create, wanted, found, mine.cause)
+        row, ledger = mine.store.write(_create, wanted, found, mine.cause, fresh=fresh)
         registration = Registration(
             row["id"], row["identifier"], ledger, settings.without_password(mine.store.url), mine.machine()
         )
@@ -115,8 +120,10 @@ def _take(harness: Harness, place: Path, say: Callable[[str], None], max_failure
     return registration
 
 
-def _create(tx: Transaction, wanted: missions.Wanted, found: Found | None, cause: Cause) -> tuple[Row, str]:
-    here = tx.all("mission_at", machine_id=wanted.machine_id, workspace=wanted.workspace)
+def _create(
+    tx: Transaction, wanted: missions.Wanted, found: Found | None, cause: Cause, *, fresh: bool
+) -> tuple[Row, str]:
+    here = [] if fresh else tx.all("mission_at", machine_id=wanted.machine_id, workspace=wanted.workspace)
     # The file in the workspace was lost, not the mission.
     row = here[0] if here else missions.create(tx, wanted, cause)
     if found is not None and not here:
@@ -155,6 +162,7 @@ def look(at: At, token: str | None, made: list[str]) -> Booted:
         dreamt_at=mission["dreamt_at"],
         born=mission["created_at"],
         notes=published.notes,
+        cancelled=mission["issue_status"] == Status.CANCELLED,
     )
     if boot.dream_is_missing(facts):
         at.harness.write(_ask_for_dreams, at.mission_id)

@@ -30,15 +30,15 @@ def run_now(at: At, kind: str | None, trigger: str = "now", tell: Callable[[str]
 
     `kind` names the agent for this and all further runs; without it the mission's own is taken.
     """
-    if kind is not None:
-        at.harness.write(missions.configure, at.mission_id, at.cause, runner_json=runners.parse(kind))
-    runner = Runner.of(at.row()["runner_json"])
+    wanted = at.row()["runner_json"] if kind is None else runners.parse(kind)
+    runner = Runner.of(wanted)
     if runner is None:
         raise errors.BadContent(
             f"{at.registration.identifier} has no agent to run", hint=f"`harness mission run {at.place} --agent KIND`"
         )
     found = booting.look(at, None, [])
     booting.refuse(found)
+    at.harness.write(missions.configure, at.mission_id, at.cause, runner_json=wanted)
     judging.judge_open(at.site, found.loaded)
     ground = at.site.ground
     token = ground.ids.token()

@@ -126,7 +126,7 @@ def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
     for name, text in documents.items():
         atomic_write(place / name, text.encode())
     most = spec.limits.max_failures if spec else None
-    at, _ = booting.open_or_take(harness, str(place), say, init=True, max_failures=most)
+    at, _ = booting.open_or_take(harness, str(place), say, init=True, max_failures=most, fresh=True)
     with at:
         say(f"workspace {at.place}, mission {at.registration.identifier}")
         if agent is not None:

@@ -47,8 +47,16 @@ class At:
         self.harness.close()
 
     def require_ledger(self) -> None:
-        """Refuse another ledger than the one the workspace belongs to."""
-        if self.harness.read(_knows, self.registration.ledger, self.mission_id):
+        """Refuse another ledger than the one the workspace belongs to, and a copy of a workspace that is still there."""
+        lives_at = self.harness.read(_lives_at, self.registration.ledger, self.mission_id)
+        if lives_at == str(self.place):
+            return
+        if lives_at is not None:
+            if workspace.is_of(Path(lives_at), self.mission_id):
+                raise errors.Refused(
+                    f"{self.place} is a copy: {self.registration.identifier} lives at {lives_at}",
+                    hint=f"`harness mission adopt {self.place}` makes the copy a mission of its own",
+                )
             return
         raise errors.Refused(
             f"{self.place} belongs to mission {self.registration.identifier} of another ledger",
@@ -118,7 +126,7 @@ def create_default(harness: Harness, say: Callable[[str], None]) -> None:
         say(f"created the ledger {url}")
 
 
-def lease_run(at: At, given: str | None) -> Row | None:
+def lease_run(at: At, given: str | None, *, worker: bool = False) -> Row | None:
     """Return the live run whose token this call has, None without one. LeaseLost (75) once its lease moved on."""
     token = at.token(given)
     if token is None:
@@ -126,11 +134,26 @@ def lease_run(at: At, given: str | None) -> Row | None:
     from harnessos.kernel import runs
 
     run = at.harness.read(runs.by_token, fingerprint(token))
+    if not at.harness.read(_belongs, run, at.mission_id, worker=worker):
+        raise errors.Refused(
+            f"that token is of another run, not of {at.registration.identifier}",
+            hint="each run ends by its own words: a session by `harness session close`, a dispatched task by its result",
+            run=run["id"],
+        )
     if not run["live"]:
         runs.lost(runs.lease_of(run))
     return run
 
 
-def _knows(tx: Transaction, ledger: str, mission: str) -> bool:
-    row = tx.one("ledger_read", one=1)
-    return row is not None and row["id"] == ledger and tx.one("mission_by_id", id=mission) is not None
+def _belongs(tx: Transaction, run: Row, mission_id: str, *, worker: bool) -> bool:
+    """Return whether a run is of this mission, or with `worker` of a task dispatched below it."""
+    mission, issue = tx.one("mission_by_id", id=mission_id), tx.one("issue_by_id", id=run["issue_id"])
+    if mission is None or issue is None:
+        return False
+    return bool(issue["id"] == mission["issue_id"] or (worker and issue["parent_id"] == mission["issue_id"]))
+
+
+def _lives_at(tx: Transaction, ledger: str, mission: str) -> str | None:
+    """Return where a mission's workspace is known to be, None when this is not its ledger."""
+    here, row = tx.one("ledger_read", one=1), tx.one("mission_by_id", id=mission)
+    return row["workspace"] if here is not None and here["id"] == ledger and row is not None else None

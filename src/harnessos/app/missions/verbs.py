@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ from harnessos.app.missions.opening import lease_run
 from harnessos.kernel import mission_runs, runs
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin, Said
+from harnessos.memory import stream
 from harnessos.mission import boot, judging, keeping, tidying, workspace
 from harnessos.mission.documents import reading
 from harnessos.model import mission as model
@@ -57,6 +59,7 @@ def start(at: At, session: str | None, ttl_s: int | None) -> StartedHere:
     judging.judge_open(at.site, found.loaded)
     ttl_ms = _ttl_ms(ttl_s)
     token = at.harness.ids.token()
+    _require_writable(at)
     with workspace.lock(at.place):
         workspace.plan(at.place, token)
         begun = at.harness.write(
@@ -72,6 +75,12 @@ def start(at: At, session: str | None, ttl_s: int | None) -> StartedHere:
     at.site.note("INFO", begun.mission["step"], f"run #{begun.number} started")
     keeping.refresh(at.site, found.loaded)
     return StartedHere(run_id, begun.number, begun.mission["step"], token, begun.claimed.run["expires_at"], found)
+
+
+def _require_writable(at: At) -> None:
+    """Find out before the ledger begins a run whether the stream and the run's file can be written."""
+    os.close(stream.lock(at.place))
+    workspace.clear_run_file(at.place)
 
 
 def _own(at: At, mission: Row, token: str | None) -> Row | None:
@@ -192,13 +201,19 @@ def _live(tx: Transaction, issue_id: str) -> Row | None:
 
 def held(at: At, session: str | None) -> Row | None:
     """Return the caller's live run with its lease renewed, None without one. LeaseLost once it moved on."""
-    run = lease_run(at, session)
+    run = lease_run(at, session, worker=True)
     if run is not None:
         at.harness.write(runs.heartbeat, runs.lease_of(run))
     return run
 
 
 def renew(at: At, session: str | None) -> None:
-    """Renew the lease of the caller's run, if it still has one: who only reads may go on without it."""
+    """Renew the lease of the caller's run, if it has one. LeaseLost for a token that was named and is over.
+
+    The token that the workspace keeps may be an old one: who only reads goes on without it.
+    """
+    if session or at.harness.environ.get("HARNESS_SESSION_TOKEN"):
+        held(at, session)
+        return
     with suppress(errors.LeaseLost, errors.UnknownIdentifier):
         held(at, session)

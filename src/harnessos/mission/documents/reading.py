@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.errors import BadDocument, HarnessError, NotAFile
-from harnessos.files import contained, read_bounded, sha256_file
+from harnessos.files import contained, read_bounded
 from harnessos.mission.documents import lint, starter
 from harnessos.mission.documents.contract import parse_contract
 from harnessos.mission.documents.criteria import parse_criteria
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from harnessos.mission.documents.problems import Parsed
 
 LIMIT = 1 << 20
-MOST_FILES = 100_000
-MOST_BYTES = 2 << 30
 
 
 class Loaded(NamedTuple):
@@ -126,32 +124,3 @@ def _text(workspace: Path, name: str, problems: list[Problem], hashes: dict[str,
         problems.append(Problem(name, 1, str(problem)))
         return None
     return text
-
-
-def judged_files(workspace: Path) -> dict[str, str]:
-    """Return the hashes an evaluation is bound to: mission.md, eval_criteria.md, and every file below output/.
-
-    Refused over 100,000 files or 2 GB: nobody could say later whether they are still the same.
-    """
-    found = {}
-    for name in ("mission.md", "eval_criteria.md"):
-        if (workspace / name).is_file():
-            found[name] = sha256_file(workspace / name)[0]
-    total = 0
-    for folder, names, files in os.walk(workspace / "output"):
-        names.sort()
-        for file in sorted(files):
-            path = os.path.join(folder, file)  # noqa: PTH118 os.walk speaks in texts
-            relative = os.path.relpath(path, workspace)
-            if os.path.islink(path):  # noqa: PTH114 as above
-                found[relative] = "link:" + os.readlink(path)  # noqa: PTH115 as above
-                continue
-            digest, size = sha256_file(workspace / relative)
-            found[relative] = digest
-            total += size
-            if len(found) > MOST_FILES or total > MOST_BYTES:
-                raise BadDocument(
-                    f"{workspace / 'output'} holds more than {MOST_FILES:,} files or 2 GB",
-                    hint="move what is finished out of it, or pack it",
-                )
-    return found
