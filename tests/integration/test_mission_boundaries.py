@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,35 @@ def test_a_token_of_another_mission_ends_neither(ws: Workspace, verb: list[str])
     assert "of another run" in said.error["message"]
     assert (ws.mission["runs"], other.mission["runs"]) == (1, 1)
     assert other("mission boot", HARNESS_SESSION_TOKEN=token).code == 0, "its own run is still its own"
+
+
+READING = ["mission show", "mission report", "mission context", "memory topics", "mission boot"]
+
+
+def expires(ws: Workspace) -> int:
+    with sqlite3.connect(ws.terminal.home / "harness.sqlite") as ledger:
+        return int(ledger.execute("SELECT expires_at FROM runs WHERE live = 1").fetchone()[0])
+
+
+@pytest.mark.parametrize("command", READING)
+def test_every_command_of_the_runs_holder_renews_its_lease(ws: Workspace, command: str) -> None:
+    token = ws.start()
+    before = expires(ws)
+    assert ws(command, HARNESS_SESSION_TOKEN=token).code == 0
+    assert expires(ws) > before
+
+
+def test_who_reads_after_the_end_of_a_run_goes_on_unless_the_lease_was_taken_away(ws: Workspace) -> None:
+    token = ws.start()
+    ws.produce()
+    ws.done()
+    assert ws("mission eval", HARNESS_SESSION_TOKEN=token).code == 0
+    taken = ws.start()
+    with sqlite3.connect(ws.terminal.home / "harness.sqlite") as ledger:
+        ledger.execute("UPDATE runs SET expires_at = 1 WHERE live = 1")
+    assert ws("mission boot").code == 0
+    assert ws("memory topics", HARNESS_SESSION_TOKEN=taken).code == 75
+    assert ws("memory topics", HARNESS_SESSION_TOKEN="hs_of_other_work").code == 0
 
 
 def test_a_copy_of_a_workspace_is_refused_until_it_is_adopted(ws: Workspace) -> None:

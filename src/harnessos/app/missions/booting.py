@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harnessos import errors, settings
 from harnessos.app.harness import fingerprint
 from harnessos.app.missions.opening import At, create_default
-from harnessos.kernel import missions, reaping
+from harnessos.kernel import missions, reaping, runs
 from harnessos.mission import adoption, boot, dreaming, keeping, marks, recovering, workspace
 from harnessos.mission.documents import reading, starter
 from harnessos.mission.workspace import Registration
@@ -145,6 +145,9 @@ def look(at: At, token: str | None, made: list[str]) -> Booted:
     mission = at.row()
     run = at.harness.read(_live, mission["issue_id"])
     own = run is not None and token is not None and run["token_hash"] == fingerprint(token)
+    if own:
+        assert run is not None
+        at.harness.write(runs.heartbeat, runs.lease_of(run))
     tools = tuple(probes(at, loaded))
     facts = boot.Facts(
         model.read(mission),

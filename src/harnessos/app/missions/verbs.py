@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
@@ -208,12 +207,18 @@ def held(at: At, session: str | None) -> Row | None:
 
 
 def renew(at: At, session: str | None) -> None:
-    """Renew the lease of the caller's run, if it has one. LeaseLost for a token that was named and is over.
+    """Renew the lease of the caller's run, if it has one of this mission. LeaseLost for a named token that moved on.
 
-    The token that the workspace keeps may be an old one: who only reads goes on without it.
+    Who only reads goes on without a lease: with the token that the workspace keeps, which may be an old one; with one of
+    the environment that is of other work; and after the run said itself how it went.
     """
-    if session or at.harness.environ.get("HARNESS_SESSION_TOKEN"):
+    try:
         held(at, session)
-        return
-    with suppress(errors.LeaseLost, errors.UnknownIdentifier):
-        held(at, session)
+    except (errors.Refused, errors.UnknownIdentifier):
+        if session:
+            raise
+    except errors.LeaseLost as lost:
+        named = session or at.harness.environ.get("HARNESS_SESSION_TOKEN")
+        mine = at.harness.read(_mine, str(lost.facts["run"]))
+        if named and not (mine and mine["claim"]):
+            raise

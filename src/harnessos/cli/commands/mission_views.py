@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos.app.missions import reporting, views
 from harnessos.app.missions.opening import At
+from harnessos.app.missions.verbs import renew
 from harnessos.cli.commands.report import length_ms
 from harnessos.cli.output import instant
 from harnessos.mission import context as contexts
@@ -40,6 +41,7 @@ def listing(call: Call) -> None:
 def show(call: Call) -> None:
     """Show everything about one."""
     with At(call.harness, call.args.workspace) as at:
+        renew(at, None)
         seen = views.show(at, call.args.limit)
         call.out.show(seen._asdict(), "\n".join(_lines(seen)))
 
@@ -83,6 +85,7 @@ def report(call: Call) -> None:
     """The morning report."""
     args = call.args
     with At(call.harness, args.workspace) as at:
+        renew(at, None)
         found = reporting.gather(at, length_ms(args.since))
         text = reporting.markdown(found) if args.format == "markdown" else reporting.text(found)
         call.out.show(found, text)
@@ -91,6 +94,7 @@ def report(call: Call) -> None:
 def context(call: Call) -> None:
     """Print what a prompt is made of."""
     with At(call.harness, call.args.workspace) as at:
+        renew(at, None)
         parts = contexts.gather(at.site, None, call.args.max_tokens)
         document = {"parts": [part._asdict() for part in parts], "order": [part.name for part in parts]}
         call.out.show(document, contexts.joined(parts))
