@@ -187,6 +187,24 @@ def test_a_folder_under_the_name_of_the_lock_is_an_error_with_words(ws: Workspac
     assert "is a folder" in said.error["message"]
 
 
+def test_a_mission_new_that_was_cut_off_goes_on_when_it_is_said_again(ws: Workspace, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    failing = script(tmp_path / "failing", "exit 3")
+    assert ws.terminal("mission", "new", "watch it", "--agent", failing, "--workspace", str(made)).code != 0
+    ws.terminal("mission", "new", "watch it", "--agent", failing, "--workspace", str(made))
+    missions = [one["workspace"] for one in ws.terminal.good("mission", "list")["items"]]
+    assert missions.count(str(made)) == 1, "the second try went on with the first one's mission"
+    said = ws.terminal("mission", "new", "another idea", "--agent", failing, "--workspace", str(made), "--json")
+    assert (said.code, said.error["code"]) == (65, "refused")
+    assert "mission boot" in said.error["hint"]
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return f"command:{path}"
+
+
 def test_a_new_mission_in_a_folder_that_was_cleared_is_a_mission_of_its_own(ws: Workspace, tmp_path: Path) -> None:
     ws.start()
     ws("mission fail", "--step", "4", "--reason", "x")

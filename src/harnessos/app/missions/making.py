@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
 from harnessos.app.missions import booting, driving, runners, scheduling
-from harnessos.files import atomic_write
+from harnessos.files import atomic_write, read_bounded, remove_any
 from harnessos.kernel import missions
 from harnessos.memory.topics import slug_of
-from harnessos.mission import filling, keeping, workspace
+from harnessos.mission import filling, keeping, marks, workspace
 from harnessos.mission.agent import Runner
 from harnessos.mission.documents import starter
 from harnessos.mission.documents.problems import bad_document
 from harnessos.model import cron
+from harnessos.model.digest import sha256_hex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _WORDS = 6
 _LONGEST = 48
+_UNFINISHED = "new.json"
 
 
 class Wish(NamedTuple):
@@ -79,9 +81,33 @@ def plan(harness: Harness, wish: Wish) -> tuple[Path, MissionSpec | None, str | 
     if not name:
         raise errors.BadContent("nothing of that makes a folder's name", hint="name the folder with --workspace PATH")
     place = Path(wish.place).expanduser() if wish.place else home_of(harness, name)
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise errors.Refused(f"{place} is there already and not empty", hint="--workspace PATH names another folder")
+    _require_room(place, wish)
     return place, spec, agent
+
+
+def _require_room(place: Path, wish: Wish) -> None:
+    """Refuse a folder that holds something, unless it is what was left when this very wish was cut off."""
+    if not place.exists() or (place.is_dir() and not any(place.iterdir())) or begun_before(place, wish):
+        return
+    is_mission = place.is_dir() and (place / marks.PLACE / marks.MISSION).is_file()
+    raise errors.Refused(
+        f"{place} is there already and not empty",
+        hint="--workspace PATH names another folder"
+        + (f"; `harness mission boot {place}` says how the one in it stands" if is_mission else ""),
+    )
+
+
+def begun_before(place: Path, wish: Wish) -> bool:
+    """Return whether making what is wished was begun in this folder and did not come to its end."""
+    if not place.is_dir():
+        return False
+    left = marks.read(place / marks.PLACE / _UNFINISHED)
+    return left is not None and left.get("wish") == _key(wish)
+
+
+def _key(wish: Wish) -> str:
+    """Return what tells one wish from another: the idea, or what the file says now."""
+    return sha256_hex((wish.idea or "").encode() if wish.file is None else read_bounded(Path(wish.file), 1 << 20))
 
 
 def _require_schedule(spec: MissionSpec) -> None:
@@ -119,14 +145,21 @@ def _found() -> str:
 
 
 def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
-    """Make the workspace, fill it, register both schedules, and begin the first run at once (rule 6)."""
+    """Make the workspace, fill it, register both schedules, and begin the first run at once (rule 6).
+
+    What was cut off before the schedules stood goes on where it was when the same is wished again.
+    """
     place, spec, agent = plan(harness, wish)
     documents = _rendered(spec) if spec is not None else {}
+    again = begun_before(place, wish)
+    place.mkdir(parents=True, exist_ok=True)
+    unfinished = workspace.own_folder(place) / _UNFINISHED
+    atomic_write(unfinished, json.dumps({"wish": _key(wish)}).encode(), 0o600)
     starter.lay_out(place)
     for name, text in documents.items():
         atomic_write(place / name, text.encode())
     most = spec.limits.max_failures if spec else None
-    at, _ = booting.open_or_take(harness, str(place), say, init=True, max_failures=most, fresh=True)
+    at, _ = booting.open_or_take(harness, str(place), say, init=True, max_failures=most, fresh=not again)
     with at:
         say(f"workspace {at.place}, mission {at.registration.identifier}")
         if agent is not None:
@@ -136,6 +169,7 @@ def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
         found = booting.look(at, None, [])
         booting.refuse(found)
         installed = scheduling.install(at, scheduling.look(at, None), None)
+        remove_any(unfinished)
         row = driving.run_now(at, None, "first") if wish.run and agent is not None else None
         keeping.refresh(at.site)
         return Made(at, row, bool(installed))
