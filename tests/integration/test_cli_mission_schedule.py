@@ -176,6 +176,19 @@ def test_the_script_of_the_founding_document_prints_the_same(terminal: Terminal,
     assert json.loads(done.output)["schedules"][0]["prompt"] == terminal.good("mission", "schedule", str(ws))["schedules"][0]["prompt"]  # fmt: skip
 
 
+def test_the_script_of_an_installed_skill_has_prompts_name_that_skill(terminal: Terminal, ws: Path) -> None:
+    assert terminal("skill", "install", "harness-24h", "--to", str(terminal.cwd / "skills")).code == 0
+    folder = terminal.cwd / "skills" / "harness-24h"
+    link = terminal.cwd / "cron.py"
+    link.symlink_to(folder / "scripts" / "harness_setup_cron.py")
+    for script in (folder / "scripts" / "harness_setup_cron.py", link):
+        words = [sys.executable, str(script), str(ws), "--json"]
+        done = processes.run(words, cwd=terminal.cwd, env=terminal.environment(), timeout=60)
+        prompt = json.loads(done.output)["schedules"][0]["prompt"]
+        assert str(folder) in prompt
+        assert str(skills.folder("harness-24h")) not in prompt
+
+
 # Registering
 
 

@@ -38,6 +38,7 @@ def launch(file: str) -> None:
     if not words:
         verbs = COMMANDS[script][1].replace(" ", ", ")
         _end(USAGE, script + ".py: after the workspace comes one of " + verbs + "\n  hint: --help lists what they take")
+    words += skill_dir(file, words)
     if sys.version_info >= (3, 11) and _is_importable():
         here = os.path.dirname(os.path.realpath(__file__))
         # What an agent has put beside the scripts must not take the place of a module.
@@ -66,6 +67,18 @@ def words_of(script: str, given: "list[str]") -> "list[str]":
     if given[1:] and given[1] in verbs.split():
         return [*command.split(), given[1], given[0], *given[2:]]
     return [*command.split(), "--help"] if {"-h", "--help"}.intersection(given) else []
+
+
+def skill_dir(file: str, words: "list[str]") -> "list[str]":
+    """Return the option that has prompts name this very skill, for the command whose prompts name one."""
+    if words[:2] != ["mission", "schedule"] or any(word.partition("=")[0] == "--skill-dir" for word in words):
+        return []
+    # A link to the whole skill stays what it is: it is where agents look. One to a script alone leads to its skill.
+    for path in (os.path.abspath(file), os.path.realpath(file)):
+        folder = os.path.dirname(os.path.dirname(path))
+        if os.path.isfile(os.path.join(folder, "SKILL.md")):
+            return ["--skill-dir", folder]
+    return []
 
 
 def _is_importable() -> bool:
