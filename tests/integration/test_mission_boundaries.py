@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -214,3 +215,11 @@ def test_a_new_mission_in_a_folder_that_was_cleared_is_a_mission_of_its_own(ws: 
     assert files
     ws.terminal("mission", "new", "--from", str(files[0]), "--workspace", str(ws.path), "--no-run")
     assert (ws.mission["identifier"], ws.mission["runs"]) == ("MSN-2", 0)
+
+
+def test_why_says_that_nobody_here_starts_a_mission_without_an_agent(ws: Workspace) -> None:
+    ws.good("mission schedule", "--install")
+    without = ws.terminal.good("why", "MSN-1")
+    assert "no agent" in json.dumps(without)
+    ws.good("mission schedule", "--install", "--agent", "command:true")
+    assert "up --missions" in ws.terminal("why", "MSN-1").out

@@ -97,7 +97,7 @@ class Harness:
         if self.settings.project_key is None:
             raise errors.BadUsage(
                 "which project? This folder is not registered for one",
-                hint="name it with --project KEY (`harness project list`), or `harness init PATH --key KEY`",
+                hint="name it with --project KEY (`harness project list`), or `harness init PATH --key KEY`; missions: `harness mission list`",
             )
         if self.settings.project_key == (self.settings.registration and self.settings.registration.project_key):
             self.settings.require_in_place()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from harnessos.inspector.remedies import Remedy, harness
+from harnessos.inspector.remedies import harness
 from harnessos.inspector.views import span
 from harnessos.inspector.why_issue import Answer, Deciding
 
@@ -25,7 +26,8 @@ def explain(tx: Transaction, issue: Row) -> Answer:
     if mission["status"] == "mission_complete":
         return Answer(f"{name} is complete", row, harness("mission", "reset", place))
     if issue["status"] == "cancelled":
-        return Answer(f"{name} was cancelled", Deciding("issues", issue["id"], "status", "cancelled"), _show(place))
+        cancelled = Deciding("issues", issue["id"], "status", "cancelled")
+        return Answer(f"{name} was cancelled", cancelled, harness("mission", "reset", place))
     if mission["breaker"] == "tripped":
         text = f"{name} is blocked: its circuit breaker tripped after {mission['failures']} failures in a row"
         return Answer(text, row._replace(column="breaker", value="tripped"), harness("mission", "resume", place))
@@ -57,8 +59,7 @@ def _waiting(tx: Transaction, name: str, mission: Row, row: Deciding) -> Answer:
     when = f"in {span(due)}" if due > 0 else "now"
     schedule = Deciding("schedules", firing["id"], "fires_at", firing["fires_at"])
     text = f"{name} is {mission['status']} and goes on at {mission['step']} with its next run, due {when}"
+    if not json.loads(mission["runner_json"]):
+        text += "; it has no agent that `harness up` could start, so the scheduler of its host has to"
+        return Answer(text, schedule, harness("mission", "schedule", place, "--install", "--agent", "KIND"))
     return Answer(text, schedule, harness("up", "--missions"))
-
-
-def _show(place: str) -> Remedy:
-    return harness("mission", "show", place, needs="anyone")
