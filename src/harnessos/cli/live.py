@@ -17,17 +17,14 @@ from harnessos.cli.output import clean, console
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from harnessos.app.harness import Harness
-
 LAST = 8
 _SHOWN = {"in_progress": "cyan", "done": "green", "failed": "red", "blocked": "yellow", "ready": "default"}
 
 
 class LiveTable:
-    """`with LiveTable(harness) as table:` shows what `table.tell` is told."""
+    """`with LiveTable() as table:` shows what `table.tell` is told."""
 
-    def __init__(self, harness: Harness) -> None:
-        self._harness = harness
+    def __init__(self) -> None:
         self._issues: dict[str, dict[str, str]] = {}
         self._last: deque[str] = deque(maxlen=LAST)
         self._live = Live(self._render(), console=console(), refresh_per_second=8, transient=False)
@@ -45,6 +42,10 @@ class LiveTable:
     def tell(self, event: Mapping[str, object]) -> None:
         """Take an event in and show the table anew."""
         self._last.append(clean(supervising.line(event), line=True))
+        missions = event.get("missions")
+        if isinstance(missions, list):
+            for name in missions:
+                self._issues.setdefault(str(name).split()[0], {"status": "waiting", "what": "waits for its schedule"})
         issue = event.get("issue")
         if isinstance(issue, str):
             row = self._issues.setdefault(issue, {"status": "", "what": ""})

@@ -26,7 +26,7 @@ def quickstart(call: Call) -> int:
     if not call.out.json and sys.stdout.isatty():
         from harnessos.cli.live import LiveTable
 
-        with LiveTable(here) as table:
+        with LiveTable() as table:
             tried = trying.run(made, here, table.tell)
     else:
         tried = trying.run(made, here, teller(json=call.out.json))

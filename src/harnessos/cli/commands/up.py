@@ -59,7 +59,7 @@ def _serve(call: Call, wanted: Serve, options: Options) -> Ending:
         return supervising.serve(call.harness, wanted, options, teller(json=call.out.json), logs)
     from harnessos.cli.live import LiveTable
 
-    with LiveTable(call.harness) as table:
+    with LiveTable() as table:
         return supervising.serve(call.harness, wanted, options, table.tell, logs)
 
 
