@@ -50,14 +50,14 @@ def _below(output: Path) -> Iterator[Path]:
     """Give every entry below a folder that is no folder itself. What a folder cannot be listed for is raised (OSError)."""
     if output.is_symlink():
         raise BadDocument(f"{output} is a link", hint="make it a folder: what is judged lies in the workspace")
-    for folder, names, files in os.walk(output, onerror=_tell):
+    for folder, names, files in os.walk(output, onerror=_raise_unless_gone):
         names.sort()
         here = Path(folder)
         yield from (here / name for name in sorted(files))
         yield from (here / name for name in names if (here / name).is_symlink())
 
 
-def _tell(problem: OSError) -> None:
+def _raise_unless_gone(problem: OSError) -> None:
     if not isinstance(problem, FileNotFoundError):
         raise problem
 

@@ -15,7 +15,7 @@ from harnessos.dispatch.sessions import hashed
 from harnessos.kernel import mission_runs, missions
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin
-from harnessos.mission import driving, installing, workspace
+from harnessos.mission import driving, installing, judging, workspace
 from harnessos.mission.agent import CommandAgent, Runner
 from harnessos.mission.documents import reading
 from harnessos.mission.documents.starter import SKILL
@@ -166,7 +166,9 @@ class Missions:
         if known is not None and not known.done():
             return
         site = self._site(mission)
-        self._judging[mission["id"]] = bridge.start(lambda: driving.judge_and_follow(site, reading.load(site.place)))
+        # What follows a run that an agent of a host began is that agent's to do.
+        judge = driving.judge_and_follow if Runner.of(mission["runner_json"]) else judging.judge_open
+        self._judging[mission["id"]] = bridge.start(lambda: judge(site, reading.load(site.place)))
 
     def _collect(self) -> None:
         """Forget judgements that came to their end; what hindered one is told, and it is tried again."""
