@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.agents import ended
 from tests.support.coordinators import Crowd
 from tests.support.waiting import eventually
 
@@ -123,7 +124,7 @@ def test_when_the_runners_are_stopped_no_agent_survives_and_the_tasks_wait_again
     assert claimed.exists()
     runners.send_signal(number)
     assert runners.wait(30) == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the end of the agent", within=60)
+    eventually(lambda: ended(pid), what="the end of the agent", within=30)
     assert crowd.agents("status")["given"][0]["id"] == task["id"], "nobody waits for the lease of a dead runner"
     assert crowd.files(1, "inbox") == ["claimed", claimed.name]
     assert not claimed.exists()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Any
 
 from harnessos.services.supervisor import Options
+from tests.support.agents import ended
 from tests.support.supervised import Site, issue, site
 from tests.support.waiting import eventually
 
@@ -72,4 +72,4 @@ def test_of_another_machine_or_another_boot_nothing_is_claimed(site: Site) -> No
         assert site.json("why", one, environ=elsewhere)["command"][1:3] == ["run", "stop"]
     agent = site.run(one)["agent_pid"]
     (site.home / "go").touch()
-    eventually(lambda: not os.path.exists(f"/proc/{agent}"), what="the agent's end")  # noqa: PTH110 # no path of ours
+    eventually(lambda: ended(agent), what="the agent's end")

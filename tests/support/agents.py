@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harnessos.model.process import Identity
-from harnessos.processes import Child, built_environment, identity_of, kill_run, spawn
+from harnessos.processes import Child, built_environment, identity_of, is_alive, kill_run, spawn
 from tests.support.waiting import eventually
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="sessions, pidfd and /proc are Linux's")
@@ -68,3 +68,9 @@ def pid_in(path: Path) -> Identity:
     who = identity_of(int(written(path)))
     assert who is not None
     return who
+
+
+def ended(pid: int | str) -> bool:
+    """Return whether nobody runs under a pid. A zombie has ended: a test's process that adopts orphans reaps none."""
+    who = identity_of(int(pid))
+    return who is None or not is_alive(who)
