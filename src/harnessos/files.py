@@ -58,7 +58,19 @@ def atomic_write(path: Path, data: bytes, mode: int | None = None) -> None:
         if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
             raise _full(target) from problem
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or removed in the folder outlast a power cut, where its file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as problem:
+        if problem.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
+    finally:
+        os.close(handle)
 
 
 def private_folder(path: Path) -> Path:
@@ -285,17 +297,6 @@ def _full(path: Path) -> DiskLow:
     return DiskLow(
         f"there is no room for {path}, it is as it was", hint="free some space and try again", path=str(path)
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as problem:
-        if problem.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
-            raise
-    finally:
-        os.close(handle)
 
 
 def _not_a_file(path: Path, problem: Exception) -> NotAFile:

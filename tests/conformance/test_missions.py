@@ -6,7 +6,7 @@ import pytest
 
 from harnessos import errors
 from harnessos.inspector import replay, why
-from harnessos.kernel import claims, mission_runs, missions, settling
+from harnessos.kernel import campaigns, claims, mission_runs, missions, settling
 from harnessos.kernel.mission_runs import Begin, Said
 from harnessos.model import mission as model
 from harnessos.model.outcome import Outcome
@@ -60,6 +60,20 @@ def _claim_any(tx: Transaction, project_id: str) -> str:
     found = claims.claim(tx, request, BY_OPERATOR)
     assert isinstance(found, claims.Nothing)
     return found.reason
+
+
+def test_a_mission_does_not_start_while_its_campaign_is_paused_and_does_when_it_is_resumed(mission: OnLedger) -> None:
+    project = mission.row["project_id"]
+    mission.ledger.store.write(_campaign, project, "paused")
+    with pytest.raises(errors.NothingReady, match="campaign_paused:default"):
+        mission.start()
+    assert (mission.issue["status"], mission.standing.runs) == ("pending", 0)
+    mission.ledger.store.write(_campaign, project, "active")
+    assert mission.start().number == 1
+
+
+def _campaign(tx: Transaction, project_id: str, status: str) -> None:
+    campaigns.set_status(tx, campaigns.find(tx, project_id, campaigns.DEFAULT), status, BY_OPERATOR)
 
 
 def test_two_triggers_start_one_run_and_the_other_counts_as_no_failure(mission: OnLedger) -> None:

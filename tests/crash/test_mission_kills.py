@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +25,11 @@ from tests.support import invariants
 from tests.support.agreement import disagreements, whole_stream
 from tests.support.crew import Crew
 from tests.support.labour import BY_OPERATOR
-from tests.support.mission_hands import prepared, there
+from tests.support.mission_hands import at, ws
 from tests.support.scale import SCALE, Chance, seeded
 from tests.support.workspaces import Workspace
+
+__all__ = ["at", "ws"]
 
 DIES = "tests.support.mission_hands:dies"
 COMMANDS = ("start", "done", "fail", "learn", "stream", "eval", "cleanup", "dream")
@@ -43,17 +44,6 @@ class Tried(NamedTuple):
     place: str
     acknowledged: bool
     text: str
-
-
-@pytest.fixture
-def ws(tmp_path: Path) -> Workspace:
-    return prepared(tmp_path)
-
-
-@pytest.fixture
-def at(ws: Workspace) -> Iterator[At]:
-    with there(ws) as opened:
-        yield opened
 
 
 class Killer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,11 @@ from tests.support import invariants
 from tests.support.agreement import disagreements
 from tests.support.crew import Crew, Said
 from tests.support.labour import BY_OPERATOR
-from tests.support.mission_hands import prepared, there
+from tests.support.mission_hands import at, ws
 from tests.support.scale import SCALE
 from tests.support.workspaces import Workspace
+
+__all__ = ["at", "ws"]
 
 TYPES = "tests.support.mission_hands:types"
 FIRES = "tests.support.mission_hands:fires"
@@ -60,17 +61,6 @@ class Watching:
                 continue
             if not 0 < len(data) < self._most or not data.endswith(b"\n"):
                 self.wrong.append(f"{len(data)} bytes")
-
-
-@pytest.fixture
-def ws(tmp_path: Path) -> Workspace:
-    return prepared(tmp_path)
-
-
-@pytest.fixture
-def at(ws: Workspace) -> Iterator[At]:
-    with there(ws) as opened:
-        yield opened
 
 
 def at_once(crew: Crew, ws: Workspace, folder: Path, *sides: list[list[str]]) -> list[list[Any]]:

@@ -16,7 +16,6 @@ import pytest
 from harnessos import processes
 from harnessos.dispatch import watching
 from harnessos.kernel import missions
-from harnessos.mission import agent
 from tests.support.clocked import FiledClock, tool
 from tests.support.example_missions import AGENTS, EXAMPLES, Example, failing, isolated
 from tests.support.python import ROOT
@@ -313,20 +312,6 @@ def _typed(commands: str, tmp_path: Path) -> processes.Finished:
     path = f"{tmp_path / 'tools'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {"PATH": path, "HOME": str(tmp_path / "user"), "PYTHONDONTWRITEBYTECODE": "1"}
     return processes.run(["sh", "-c", commands], cwd=ROOT, env=env, timeout=100, merge=True)
-
-
-def test_an_agent_finds_harness_where_a_scheduler_gives_no_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Cron and systemd start `harness` by its whole path: what it starts must find it too."""
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
-    bare = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
-    assert agent.reachable(bare) == bare
-    tool(tmp_path / "bin", FiledClock(tmp_path / "clock"), ROOT)
-    assert agent.reachable(bare)["PATH"] == f"/usr/bin:/bin:{tmp_path / 'bin'}"
-    first = {"PATH": f"{tmp_path / 'other'}:/bin"}
-    tool(tmp_path / "other", FiledClock(tmp_path / "clock"), ROOT)
-    assert agent.reachable(first) == first
 
 
 @pytest.mark.parametrize("path", sorted(AGENTS.glob("*.py")), ids=lambda path: path.stem)

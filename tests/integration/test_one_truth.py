@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,24 +24,15 @@ from tests.support.agreement import disagreements
 from tests.support.commands import Terminal
 from tests.support.labour import BY_OPERATOR
 from tests.support.mission_documents import CRON_CONFIG, FILLED
-from tests.support.mission_hands import one_run, prepared, there
+from tests.support.mission_hands import at, one_run, ws
 from tests.support.secrets import PASSWORD, with_password
 from tests.support.workspaces import Workspace
+
+__all__ = ["at", "ws"]
 
 OWNED = ("mission.md", "eval_criteria.md", "playbook.md", "cron_config.md")
 BLOCK = re.compile(r"<!-- harness:dream begin -->.*?<!-- harness:dream end -->", re.DOTALL)
 HOSTILE = "| `x` | \\| \n\x00\u2028 `' <!-- harness:progress begin --> \U0001f600 日本語 " * 40
-
-
-@pytest.fixture
-def ws(tmp_path: Path) -> Workspace:
-    return prepared(tmp_path)
-
-
-@pytest.fixture
-def at(ws: Workspace) -> Iterator[At]:
-    with there(ws) as opened:
-        yield opened
 
 
 def issue_of(at: At) -> Row:

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,11 @@ from harnessos.mission.tidying import Limits
 from harnessos.testing.crashpoints import Died
 from tests.support.agreement import disagreements
 from tests.support.crew import Crew
-from tests.support.mission_hands import one_run, prepared, there
+from tests.support.mission_hands import at, one_run, ws
 from tests.support.waiting import eventually
 from tests.support.workspaces import Workspace
 
-
-@pytest.fixture
-def ws(tmp_path: Path) -> Workspace:
-    return prepared(tmp_path)
-
-
-@pytest.fixture
-def at(ws: Workspace) -> Iterator[At]:
-    with there(ws) as opened:
-        yield opened
+__all__ = ["at", "ws"]
 
 
 def test_every_write_of_a_document_is_a_new_file_that_is_synced_and_renamed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -315,6 +316,13 @@ def test_the_environment_of_an_agent_is_built_and_complete(site: Site) -> None:
     assert (ours["ISSUE"], ours["ATTEMPT"], ours["TURN"], ours["PROJECT"]) == (one, "1", "1", "WORK")
     assert Path(ours["PROMPT_FILE"]).read_text(encoding="utf-8").strip() == f"Do {one}: look around"
     assert json.dumps(ours).count("hs_") == 1
+
+
+def test_an_agent_finds_harness_where_a_scheduler_gives_no_path(site: Site) -> None:
+    (one,) = site.plan(issue("ask"))
+    site.workflow("command -v harness > $HARNESS_EVIDENCE_DIR/found; touch x")
+    site.up(BRIEFLY, environ={"PATH": "/usr/bin:/bin"})
+    assert site.kept(site.runs(one)[0], "found").strip() == str(Path(sys.executable).parent / "harness")
 
 
 def test_concurrent_runs_have_ports_of_their_own(site: Site) -> None:

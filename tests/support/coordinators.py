@@ -19,7 +19,7 @@ from harnessos.kernel.tasks import Result, Taker, Wanted
 from harnessos.ports import Clock
 from harnessos.store.opening import open_store
 from harnessos.store.transaction import Store, Transaction
-from tests.support.commands import Said
+from tests.support.commands import Said, run_words
 from tests.support.crew import Worker
 from tests.support.labour import BY_OPERATOR
 from tests.support.missions import ALONE
@@ -47,16 +47,8 @@ class Crowd(Workspace):
 
     def shell(self, command: str) -> Said:
         """Type something in a shell whose `python3` is this one."""
-        done = subprocess.run(
-            ["bash", "-c", command.replace("python3", sys.executable, 1)],
-            env=self.terminal.environment(),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+        words = ["bash", "-c", command.replace("python3", sys.executable, 1)]
+        return run_words(words, self.terminal.environment())
 
     def start_runners(self, agent: str) -> subprocess.Popen[bytes]:
         """Begin `mission agents run`, and do not wait for its end."""

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from harnessos.app.harness import harness
 from harnessos.app.missions import booting, verbs
@@ -59,6 +61,19 @@ def _environ(home: str) -> dict[str, str]:
 def there(ws: Workspace) -> At:
     """Open the workspace in this process."""
     return opened(str(ws.terminal.home), str(ws.path))
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    """A mission that is ready (fixture: import it)."""
+    return prepared(tmp_path)
+
+
+@pytest.fixture
+def at(ws: Workspace) -> Iterator[At]:
+    """The workspace, opened in this process (fixture: import it)."""
+    with there(ws) as here:
+        yield here
 
 
 def one_run(at: At, word: str = "passed") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,18 @@ def test_what_an_agent_says_can_be_kept_by_every_ledger(files: command.TurnFiles
     assert ended is not None
     assert is_sayable(ended.reason)
     assert "no\\" in ended.reason, "written out, not dropped"
+
+
+def test_an_agent_finds_harness_where_a_scheduler_gives_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cron and systemd start `harness` by its whole path: what it starts must find it too."""
+    beside, other = tmp_path / "bin", tmp_path / "other"
+    monkeypatch.setattr(sys, "executable", str(beside / "python"))
+    bare = "/usr/bin:/bin"
+    assert command.environment({"PATH": bare}, {}, {})["PATH"] == bare
+    for folder in (beside, other):
+        folder.mkdir()
+        (folder / "harness").touch(0o755)
+    assert command.environment({"PATH": bare}, {}, {})["PATH"] == f"{bare}:{beside}"
+    assert command.environment({"PATH": f"{other}:{bare}"}, {}, {})["PATH"] == f"{other}:{bare}"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from harnessos import errors, worktrees
 from harnessos.dispatch import folder, leaving, manifest, predecessors, prompting, settlement, verification, working
 from harnessos.dispatch.hooking import Hooks
-from harnessos.dispatch.turn import Agent, Turn, ledger_now, stopped
-from harnessos.dispatch.watching import Control, Standing
+from harnessos.dispatch.turn import Agent, Turn, ledger_now
+from harnessos.dispatch.watching import Control, Standing, stopped
 from harnessos.files import private_folder
 from harnessos.kernel import runs
 from harnessos.kernel.ending import Closing

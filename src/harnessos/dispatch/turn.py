@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import processes
 from harnessos.dispatch import prompting
 from harnessos.dispatch.place import Place, rules_of
-from harnessos.dispatch.watching import Control, Limits, Watch, Watched, written
+from harnessos.dispatch.watching import OUTPUT, WALL, Control, Limits, Watch, Watched, ended_by, written
 from harnessos.files import atomic_write
 from harnessos.kernel import budgets, runs
 from harnessos.model.budget import DOLLAR, UNREPORTED, Spent
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 PORTS_EACH = 100
 FIRST_PORT = 20_000
 _KILL_GRACE_S = 5.0
-_WALL = "it reached the wall-time cap of a run"
-_OUTPUT = "it wrote more output than a run may"
 
 
 class Turn(NamedTuple):
@@ -77,14 +75,14 @@ class Agent:
     def _used_up(self, run: Row, limits: budget.Limits) -> str | None:
         """Return which cap of the run its turns so far have reached together; what a turn costs is known at its end."""
         if run["cap_at"] is not None and run["cap_at"] <= ledger_now(self._ground):
-            return _WALL
+            return WALL
         usd, tokens = run["spent_usd"] or 0, run["spent_tokens"] or 0
         if limits.run_usd is not None and usd >= limits.run_usd:
             return f"it reached the money cap of a run: {usd / DOLLAR:.2f} of {limits.run_usd / DOLLAR:.2f} USD"
         if limits.run_tokens is not None and tokens >= limits.run_tokens:
             return f"it reached the token cap of a run: {tokens:,} of {limits.run_tokens:,}"
         if limits.output_bytes is not None and written(self._outputs(run["turns"])) > limits.output_bytes:
-            return _OUTPUT
+            return OUTPUT
         return None
 
     def _outputs(self, turns: int) -> tuple[Path, ...]:
@@ -107,7 +105,7 @@ class Agent:
         if watch.how is not Watched.STOPPED and self._ground.store.read(_asked, self._lease):
             # It was told that its close is recorded: what ended the process after that takes nothing back.
             return self.understand(0, files)
-        return Turn(_ended_by(watch, ledger_now(self._ground)))
+        return Turn(ended_by(watch, ledger_now(self._ground)))
 
     def kill(self) -> None:
         """End everything the run ever started."""
@@ -179,25 +177,6 @@ class Agent:
         if ended.outcome is Outcome.RELEASED:
             ended = ended._replace(reset_at=now + BACKOFF_MOST_MS)
         return Turn(ended, report.spent)
-
-
-def _ended_by(watch: Watch, now: int) -> Ended:
-    match watch.how:
-        case Watched.STALLED:
-            return Ended(Outcome.AGENT_FAULT, f"stalled: no progress for {command.STALL_S / 60:g} minutes")
-        case Watched.WALL:
-            return Ended(Outcome.AGENT_FAULT, _WALL)
-        case Watched.OUTPUT:
-            return Ended(Outcome.AGENT_FAULT, _OUTPUT)
-        case Watched.STOPPED:
-            return stopped(watch.stop_reason, now)
-        case _:
-            return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
-
-
-def stopped(reason: str, now: int) -> Ended:
-    """Return the end of a run that somebody asked to stop: no attempt, and not started again at once."""
-    return Ended(Outcome.RELEASED, f"stopped: {reason}", reset_at=now + BACKOFF_MOST_MS)
 
 
 def ledger_now(ground: Ground) -> int:

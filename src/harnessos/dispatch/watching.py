@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
 from harnessos.kernel import runs
+from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
 from harnessos.model.run import WATCHED_TTL_MS
+from harnessos.runners.command import STALL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,8 @@ CPU_S = 10.0
 CPU_PER_MINUTE = 1.0
 GRACE_S = 10.0
 CUT_S = 0.1
+WALL = "it reached the wall-time cap of a run"
+OUTPUT = "it wrote more output than a run may"
 
 
 class Watched(StrEnum):
@@ -199,6 +203,26 @@ class Watch:
 def written(logs: Iterable[Path]) -> int:
     """Return the bytes in these logs; one that is not there counts nothing."""
     return sum(path.stat().st_size for path in logs if path.exists())
+
+
+def ended_by(watch: Watch, now: int) -> Ended:
+    """Return what it means that a turn did not exit by itself."""
+    match watch.how:
+        case Watched.STALLED:
+            return Ended(Outcome.AGENT_FAULT, f"stalled: no progress for {STALL_S / 60:g} minutes")
+        case Watched.WALL:
+            return Ended(Outcome.AGENT_FAULT, WALL)
+        case Watched.OUTPUT:
+            return Ended(Outcome.AGENT_FAULT, OUTPUT)
+        case Watched.STOPPED:
+            return stopped(watch.stop_reason, now)
+        case _:
+            return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
+
+
+def stopped(reason: str, now: int) -> Ended:
+    """Return the end of a run that somebody asked to stop: no attempt, and not started again at once."""
+    return Ended(Outcome.RELEASED, f"stopped: {reason}", reset_at=now + BACKOFF_MOST_MS)
 
 
 def _watch(tx: Transaction, run_id: str) -> Row:

@@ -74,22 +74,10 @@ def claim(tx: Transaction, request: ClaimRequest, cause: Cause) -> Claimed | Not
     tidied = _tidy(tx, request, cause)
     if tidied.hold:
         return Nothing(tidied.hold)
-    number = None
-    if request.max_live is not None or request.folder:
-        tx.one("claim_lock", project=request.project_id)
-    if request.max_live is not None:
-        # Slot numbers are the machine's: another project's supervisor may be taking one at this moment.
-        tx.one("claim_lock", project=request.holder.machine_id)
-        number = _free_slot(tx, request, request.max_live)
-        if number is None:
-            return Nothing(f"all {request.max_live} agent slots of the project are taken")
-    if request.folder and tx.one(
-        "run_folder_live",
-        project=request.project_id,
-        machine_id=request.holder.machine_id,
-        path=request.path,
-        one=1,
-    ):
+    number = _slot(tx, request)
+    if isinstance(number, Nothing):
+        return number
+    if request.folder and _folder_taken(tx, request):
         return Nothing("another run works in this folder, and without git there is one at a time")
     choose = _named if request.issue else _next
     issue = choose(tx, request, cause, tidied)
@@ -106,15 +94,12 @@ def claim_standing(tx: Transaction, request: ClaimRequest, issue: Row, cause: Ca
     holds = tx.all("hold_active", project=request.project_id, provider=request.provider, now=tx.now)
     if holds:
         return Nothing(holds[0]["reason"])
-    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
-    if campaign is not None and campaign["status"] != "active":
-        return Nothing(f"campaign_paused:{campaign['name']}")
-    number = None
-    if request.max_live is not None:
-        tx.one("claim_lock", project=request.holder.machine_id)
-        number = _free_slot(tx, request, request.max_live)
-        if number is None:
-            return Nothing(f"all {request.max_live} agent slots are taken")
+    paused = _paused(tx, issue)
+    if paused is not None:
+        return paused
+    number = _slot(tx, request)
+    if isinstance(number, Nothing):
+        return number
     return _take(tx, request, issue, number, cause)
 
 
@@ -153,12 +138,25 @@ def wake(tx: Transaction, project_id: str, most: int) -> int:
     return len(rows)
 
 
-def _free_slot(tx: Transaction, request: ClaimRequest, most: int) -> int | None:
+def _slot(tx: Transaction, request: ClaimRequest) -> int | Nothing | None:
+    """Return the free slot that the run would take, None when it takes none."""
+    most = request.max_live
+    if most is None:
+        return None
+    tx.one("claim_lock", project=request.project_id)
+    # Slot numbers are the machine's: another project's supervisor may be taking one at this moment.
+    tx.one("claim_lock", project=request.holder.machine_id)
     rows = tx.all("slot_taken", machine_id=request.holder.machine_id, project=request.project_id)
     if sum(row["project_id"] == request.project_id for row in rows) >= most:
-        return None
+        return Nothing(f"all {most} agent slots of the project are taken")
     taken = {row["number"] for row in rows if row["machine_id"] == request.holder.machine_id}
     return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def _folder_taken(tx: Transaction, request: ClaimRequest) -> bool:
+    tx.one("claim_lock", project=request.project_id)
+    here = {"project": request.project_id, "machine_id": request.holder.machine_id, "path": request.path}
+    return tx.one("run_folder_live", **here, one=1) is not None
 
 
 def _named(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied) -> Row | Nothing:
@@ -177,9 +175,9 @@ def _named(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied
         issue = settling.refresh(tx, issue, cause)
         if issue["status"] != Status.READY:
             return Nothing(f"{identifier} is {issue['status']}: what it depends on was reopened")
-    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
-    if campaign is not None and campaign["status"] != "active":
-        return Nothing(f"campaign_paused:{campaign['name']}")
+    paused = _paused(tx, issue)
+    if paused is not None:
+        return paused
     if issue["parked"] == 1 and issue["not_before"] > tx.now:
         return Nothing(f"{identifier} waits {(issue['not_before'] - tx.now) // 1000 + 1} s before its next attempt")
     lane = tx.one("lane_by_id", id=issue["lane_id"])
@@ -189,6 +187,13 @@ def _named(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied
     if _conflict(tx, issue) is not None:
         return Nothing(f"{identifier} declares files that a live run holds")
     return issue
+
+
+def _paused(tx: Transaction, issue: Row) -> Nothing | None:
+    campaign = tx.one("campaign_by_id", id=issue["campaign_id"])
+    if campaign is None or campaign["status"] == "active":
+        return None
+    return Nothing(f"campaign_paused:{campaign['name']}")
 
 
 def _next(tx: Transaction, request: ClaimRequest, cause: Cause, tidied: _Tidied) -> Row | Nothing:

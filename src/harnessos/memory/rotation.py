@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors
-from harnessos.files import contained
+from harnessos.files import contained, sync_folder
 from harnessos.memory import stream
 from harnessos.model.instants import stamp
 
@@ -57,8 +57,8 @@ def rotate(workspace: str | Path, max_bytes: int, now: int) -> Path | None:
         target = archive / next_name(archive, now)
         live = Path(stream.log_of(workspace))
         live.rename(target)
-        _sync(archive)
-        _sync(live.parent)
+        sync_folder(archive)
+        sync_folder(live.parent)
         # Whoever waits for the old log's lock sees that it was renamed, and takes this one.
         live.touch()
         return _compress(handle, target)
@@ -216,7 +216,7 @@ def _compress(handle: int, source: Path) -> Path:
                 ) from problem
             raise
         fresh.replace(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     source.unlink()
     return target
 
@@ -247,11 +247,3 @@ def _damaged(path: Path) -> errors.BadDocument:
         hint="bring it back from a backup, or move it out of logs/archive",
         path=str(path),
     )
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harnessos import processes
-from harnessos.dispatch.watching import Control, Limits, Watch, Watched
+from harnessos.dispatch.watching import Control, Limits, Watch, Watched, ended_by
 from harnessos.files import atomic_write
 from harnessos.kernel import runs
-from harnessos.model.outcome import BACKOFF_MOST_MS, Ended, Outcome
 from harnessos.runners import command
 from harnessos.runners.command import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from harnessos.kernel.events import Cause
     from harnessos.mission.site import Site
@@ -27,7 +22,6 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES = 256 * 1024 * 1024
 _KILL_GRACE_S = 5.0
-_WALL = "it reached the wall-time cap of a run"
 
 
 class Runner(NamedTuple):
@@ -104,7 +98,7 @@ class CommandAgent:
             assert watch.exit_code is not None
             command.record_exit(files, watch.exit_code)
             return command.report(watch.exit_code, files, job.site.now(), run_id)
-        return Report(_ended_by(watch, job.site.now()))
+        return Report(ended_by(watch, job.site.now()))
 
     def left(self, job: Job) -> Report | None:
         """See Agent."""
@@ -125,7 +119,7 @@ class CommandAgent:
         store = ground.store
         declared = {name: ground.environ[name] for name in self._runner.env if name in ground.environ}
         return command.environment(
-            reachable(ground.environ),
+            ground.environ,
             declared,
             {
                 "RUN_ID": job.lease.run_id,
@@ -138,32 +132,6 @@ class CommandAgent:
                 "STORE": store.url if store.dialect == "sqlite" else None,
             },
         )
-
-
-def reachable(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment with a PATH on which `harness` is: cron and systemd start us by our whole path, with none.
-
-    What is on PATH already stays the one that is found.
-    """
-    path = environ.get("PATH", os.defpath)
-    beside = Path(sys.executable).parent
-    if shutil.which("harness", path=path) or not (beside / "harness").is_file():
-        return environ
-    return {**environ, "PATH": f"{path}{os.pathsep}{beside}"}
-
-
-def _ended_by(watch: Watch, now: int) -> Ended:
-    match watch.how:
-        case Watched.STALLED:
-            return Ended(Outcome.AGENT_FAULT, f"stalled: no progress for {command.STALL_S / 60:g} minutes")
-        case Watched.WALL:
-            return Ended(Outcome.AGENT_FAULT, _WALL)
-        case Watched.OUTPUT:
-            return Ended(Outcome.AGENT_FAULT, "it wrote more output than a run may")
-        case Watched.STOPPED:
-            return Ended(Outcome.RELEASED, f"stopped: {watch.stop_reason}", reset_at=now + BACKOFF_MOST_MS)
-        case _:
-            return Ended(Outcome.RELEASED, "the supervisor was asked to stop")
 
 
 def _run(tx: Transaction, run_id: str) -> Row:

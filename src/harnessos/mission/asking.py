@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import processes
 from harnessos.errors import BadContent
 from harnessos.files import atomic_write, private_folder
-from harnessos.mission.agent import reachable
 from harnessos.runners import command
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def ask(ground: Ground, place: Path, text: str, runner: Runner) -> Asked:
         "PROMPT_FILE": str(files.prompt),
         "EVIDENCE_DIR": str(command.evidence_of(folder)),
     }
-    env = command.environment(reachable(ground.environ), declared, given)
+    env = command.environment(ground.environ, declared, given)
     child = None
     try:
         child = command.start(runner.command, cwd=place, env=env, run_id=name, files=files)

@@ -13,7 +13,7 @@ from harnessos.errors import BadUsage
 from harnessos.files import private_folder
 from harnessos.isolation import Check as Boxed
 from harnessos.isolation import Level
-from harnessos.mission.documents.checks import CommandRule, CountRule, FileRule, FreshnessRule, RegexRule, SchemaRule
+from harnessos.mission.documents.checks import kind_of
 from harnessos.mission.documents.criteria import mandatory
 from harnessos.model.mission import plain_step
 
@@ -153,19 +153,9 @@ def boxed(check: Check) -> Boxed:
     return Boxed.structural(_fields(check.rule))
 
 
-_KINDS: Mapping[type, str] = {
-    FileRule: "file",
-    SchemaRule: "json_schema",
-    CountRule: "count",
-    RegexRule: "regex",
-    FreshnessRule: "freshness",
-    CommandRule: "command",
-}
-
-
 def _fields(rule: Rule) -> Mapping[str, object]:
     """Return a structural rule as the box reads it."""
-    return {"kind": _KINDS[type(rule)], **{name: value for name, value in rule._asdict().items() if value is not None}}
+    return {"kind": kind_of(rule), **{name: value for name, value in rule._asdict().items() if value is not None}}
 
 
 def _judged(check: Judged, result: Result) -> Judged:

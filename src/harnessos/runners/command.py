@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sys
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, processes
@@ -23,7 +26,6 @@ from harnessos.model.words import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 TEMPORARY_FAILURE = 75
 OUTCOME_LIMIT = 64 * 1024
@@ -79,10 +81,19 @@ def environment(
 ) -> dict[str, str]:
     """Build the agent's environment: the plain variables of `base`, the operator's `harness.env`, then ours.
 
-    `given` are HARNESS_ variables without their prefix; None leaves one out.
+    `harness` is on its PATH: cron and systemd start us by our whole path, with hardly any. `given` are HARNESS_ variables without their prefix; None leaves one out.
     """
     ours = {f"HARNESS_{name}": str(value) for name, value in given.items() if value is not None}
-    return processes.built_environment(base, {**declared, **ours})
+    return processes.built_environment(_reaching_us(base), {**declared, **ours})
+
+
+def _reaching_us(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with a PATH on which `harness` is; what is on PATH already stays the one that is found."""
+    path = environ.get("PATH", os.defpath)
+    beside = Path(sys.executable).parent
+    if shutil.which("harness", path=path) or not (beside / "harness").is_file():
+        return environ
+    return {**environ, "PATH": f"{path}{os.pathsep}{beside}"}
 
 
 def start(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from harnessos import errors
-from harnessos.files import FileLock, atomic_write
+from harnessos.files import FileLock, atomic_write, sync_folder
 from harnessos.store.sqlite import connect, spoken
 from harnessos.store.sqlite_site import MAGIC, Kind, count_live, integrity, look, make_folder, refuse_foreign
 
@@ -43,7 +42,7 @@ def restore(saved: Path, path: Path, *, keep: Path | None = None, force: bool = 
                 part.rename(path)
         finally:
             part.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
     return bool(there)
 
 
@@ -70,14 +69,6 @@ def _copy(saved: Path, part: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
     finally:
         connection.close()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def read_rule(entry: object, where: str, problems: list[str]) -> Rule | None:
     kind, values, place = _kind(entry, where, problems)
     if kind is None:
         return None
-    known, read = _KINDS[kind]
+    _, known, read = _KINDS[kind]
     fields = Fields(values, place, problems)
     fields.only(known, f"of {kind}")
     rule = read(fields)
@@ -247,12 +247,17 @@ def _command(fields: Fields) -> Rule:
     return CommandRule(run, fields.number("exit", 0, low=0, high=255), timeout)
 
 
-_KINDS: dict[str, tuple[frozenset[str], Callable[[Fields], Rule]]] = {
-    "file": (frozenset({"path", "exists", "min_bytes", "max_bytes"}), _file),
-    "json_schema": (frozenset({"path", "schema", "schema_file"}), _schema),
-    "count": (frozenset({"path", "pattern", "min", "max"}), _count),
-    "regex": (frozenset({"path", "pattern", "present"}), _regex),
-    "freshness": (frozenset({"path", "max_age"}), _freshness),
-    "command": (frozenset({"run", "exit", "timeout"}), _command),
+_KINDS: dict[str, tuple[type[Rule], frozenset[str], Callable[[Fields], Rule]]] = {
+    "file": (FileRule, frozenset({"path", "exists", "min_bytes", "max_bytes"}), _file),
+    "json_schema": (SchemaRule, frozenset({"path", "schema", "schema_file"}), _schema),
+    "count": (CountRule, frozenset({"path", "pattern", "min", "max"}), _count),
+    "regex": (RegexRule, frozenset({"path", "pattern", "present"}), _regex),
+    "freshness": (FreshnessRule, frozenset({"path", "max_age"}), _freshness),
+    "command": (CommandRule, frozenset({"run", "exit", "timeout"}), _command),
 }
 KINDS = tuple(_KINDS)
+
+
+def kind_of(rule: Rule) -> str:
+    """Return the name that a contract has for a rule's kind."""
+    return next(name for name, (kind, _, _) in _KINDS.items() if isinstance(rule, kind))

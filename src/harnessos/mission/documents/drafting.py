@@ -9,15 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from harnessos.mission.documents.checks import (
-    CommandRule,
-    CountRule,
-    FileRule,
-    FreshnessRule,
-    RegexRule,
-    Rule,
-    SchemaRule,
-)
+from harnessos.mission.documents.checks import Rule, kind_of
 from harnessos.mission.documents.contract import parse_contract
 from harnessos.mission.documents.criteria import parse_criteria, read_heading
 from harnessos.mission.documents.cron_config import DEFAULT_PROMPT, parse_cron_config
@@ -35,14 +27,6 @@ if TYPE_CHECKING:
 
 _SLOT_LIKE = re.compile(r"\[[A-Z][^\[\]]{3,}\]")
 _MARKS = re.compile(r"[!\"#$%&'()*+,./:;<=>?@\[\]^_`{}~-]")
-_KINDS = {
-    FileRule: "file",
-    SchemaRule: "json_schema",
-    CountRule: "count",
-    RegexRule: "regex",
-    FreshnessRule: "freshness",
-    CommandRule: "command",
-}
 _YAML_NAMES = {"max_age_s": "max_age", "timeout_s": "timeout"}
 
 
@@ -97,7 +81,7 @@ def verification(one: ConditionShape) -> str:
     kinds = []
     for check in one.checks:
         language, body = check_of(check)
-        kinds.append(language if isinstance(body, str) else f"check {_KINDS[type(body)]}")
+        kinds.append(language if isinstance(body, str) else f"check {kind_of(body)}")
     return ", ".join(dict.fromkeys(kinds))
 
 
@@ -157,7 +141,7 @@ def _standard(one: ConditionShape) -> str:
 
 def rule_text(rule: Rule) -> str:
     """Return a declared check as YAML that reads back as the same rule."""
-    lines = [f"kind: {_KINDS[type(rule)]}"]
+    lines = [f"kind: {kind_of(rule)}"]
     defaults = rule._field_defaults
     for name, value in rule._asdict().items():
         if value is not None and value != defaults.get(name, ...):
