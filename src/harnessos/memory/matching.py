@@ -23,6 +23,10 @@ _LOWER = bytes(range(256)).lower()
 _RARE = 1000
 """A byte that comes less than once in so many bytes is looked for alone, by the C library's fastest loop."""
 
+_SHORT = 32
+"""Bytes of a needle up to which looking backwards is twice as fast; a longer one may be made to cost its length a byte,
+which looking forwards may not, and mostly that is the answer."""
+
 _SPANNING = re.compile(r"\[\^|\\[sDWnrtfvAZzBx0-9uUN]|\(\?(?!:|P<|i\))|[*+?}]\+|[\x00-\x1f]")
 """What may make a pattern match over a line's end, or not match inside of a longer text."""
 
@@ -94,7 +98,7 @@ class Literal:
             forms, place = self._rare
             return _Alone(buffer, low, forms, place, needle, exact=self._exact)
         content = buffer if self._exact else buffer.translate(_LOWER)  # no slice: copying costs as much
-        if content.find(needle, low, high) < 0:  # looking forwards is faster, and mostly the answer
+        if len(needle) > _SHORT and content.find(needle, low, high) < 0:
             return lambda _: -1
         return lambda high: content.rfind(needle, low, high)
 
