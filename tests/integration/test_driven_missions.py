@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import Terminal
+from tests.support.drivers import REPORT, agent
 from tests.support.following import started
 from tests.support.mission_documents import FILLED
 from tests.support.python import ROOT
@@ -20,7 +21,6 @@ from tests.support.waiting import eventually
 from tests.support.workspaces import Workspace, commands
 
 HARNESS = f"{sys.executable} -m harnessos"
-REPORT = "mkdir -p output; echo line >> output/report.md"
 SPEC = {
     "name": "Hourly lines",
     "objective": "Collect lines.",
@@ -39,14 +39,6 @@ SPEC = {
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
-
-
-def agent(folder: Path, script: str, name: str = "agent.sh") -> str:
-    """Write a shell program that reads its prompt; return it as `--agent` takes it."""
-    path = folder / name
-    path.write_text(f"#!/bin/sh\ncat > last-prompt.txt\n{script}\n")
-    path.chmod(0o755)
-    return f"command:{path}"
 
 
 def test_a_run_that_says_nothing_is_said_for_and_judged(ws: Workspace, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_token_of_another_mission_ends_neither(ws: Workspace, verb: list[str])
     assert other("mission boot", HARNESS_SESSION_TOKEN=token).code == 0, "its own run is still its own"
 
 
-READING = ["mission show", "mission report", "mission context", "memory topics", "mission boot"]
+READING = ["mission show", "mission report", "mission context", "mission lint", "memory topics", "mission boot"]
 
 
 def expires(ws: Workspace) -> int:

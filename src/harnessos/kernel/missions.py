@@ -15,6 +15,7 @@ from harnessos.kernel.events import Head
 from harnessos.model import mission as model
 from harnessos.model.issue import Status
 from harnessos.model.mission import Mission, Standing
+from harnessos.model.run import SUPERVISOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,9 @@ KEY = "MSN"
 """The reserved project of missions that belong to no other."""
 PAUSED = "operator"
 """The kind of the hold by which a person pauses a mission."""
+CONSTITUTION, CRITERIA = "mission.md", "eval_criteria.md"
+JUDGED_BY = (CONSTITUTION, CRITERIA)
+"""The documents that say what a mission must come to; a run is not to change what it is judged by."""
 _MOST_TOLD = 300
 NO_BUDGET = '{"issue_wall_minutes":"unlimited","attempts":"unlimited"}'
 """A standing issue has no budget of its own, its mission's day has."""
@@ -181,16 +185,29 @@ def concluded(tx: Transaction, issue: Row, run: Row, end: Ended, cause: Cause) -
         after = model.said_blocked(was, mine["note"])
     else:
         after = model.ran_out(was, end.outcome, tx.now)
-    if mine["changed"]:
-        # Whoever may rewrite what it is judged by can pass any judgement: a person looks first (rule 5).
-        after = model.said_blocked(
-            after, f"{mine['changed']} changed during run #{mine['number']}, its results need a person"
-        )
+    # Whoever may rewrite what it is judged by can pass any judgement: a person looks first (rule 5).
+    told = f"{mine['changed']} changed during run #{mine['number']}"
+    if CONSTITUTION in mine["changed"].split(", "):
+        after = model.said_blocked(after, f"{told}, its results need a person")
     data = {"outcome": end.outcome.value, "reason": end.reason, "claim": mine["claim"], "number": mine["number"]}
     wall = issue["wall_ms"] + budgets.wall_used(run)
     new = move(tx, mission, issue, after, "run.ended", cause, data, {"wall_ms": wall})
     ask(tx, mission, was, after)
+    if CRITERIA in mine["changed"].split(", "):
+        _ask(
+            tx,
+            mission,
+            "mission",
+            f"criteria/{mission['id']}",
+            f"{told}: until a person has looked it does not complete by itself",
+            "resume",
+        )
     return new
+
+
+def rewritten(tx: Transaction, mission_id: str) -> bool:
+    """Return whether the criteria changed during a run and nobody has settled that since."""
+    return tx.one("attention_asked", dedup=f"criteria/{mission_id}") is not None
 
 
 def ask(tx: Transaction, mission: Row, was: Standing, after: Standing) -> None:
@@ -200,16 +217,10 @@ def ask(tx: Transaction, mission: Row, was: Standing, after: Standing) -> None:
     tripped = after.breaker == "tripped"
     if tripped:
         tx.do("breaker_open", scope_kind="mission", scope=mission["issue_id"], reason=after.blocking_reason, now=tx.now)
-    attention.ask(
-        tx,
-        mission["project_id"],
-        mission["issue_id"],
-        kind="breaker" if tripped else "mission",
-        dedup=f"mission/{mission['id']}/{mission['revision']}",
-        question=f"{mission['identifier']} ({mission['name']}): {after.blocking_reason or 'it says that it needs a person'}"
-        f"{_last_words(tx, mission) if tripped else ''}",
-        command=f"harness mission resume {mission['workspace']}",
-    )
+    question = after.blocking_reason or "it says that it needs a person"
+    question += _last_words(tx, mission) if tripped else ""
+    kind, dedup = ("breaker" if tripped else "mission"), f"mission/{mission['id']}/{mission['revision']}"
+    _ask(tx, mission, kind, dedup, question, "resume")
 
 
 def _last_words(tx: Transaction, mission: Row) -> str:
@@ -224,15 +235,25 @@ def _last_words(tx: Transaction, mission: Row) -> str:
 
 def ask_to_mend(tx: Transaction, mission_id: str, problem: str) -> None:
     """Ask a person, once, to mend what keeps a mission's scheduled runs from working."""
-    mission = find(tx, mission_id)
+    _ask(tx, find(tx, mission_id), "mission", f"mend/{mission_id}", problem, "boot")
+
+
+def ask_to_complete(tx: Transaction, mission_id: str, why: str) -> None:
+    """Ask a person, once, to say that a mission is complete whose checks all pass, and whom `why` keeps from it."""
+    question = f"every check passes, complete it if you agree: {why}"
+    _ask(tx, find(tx, mission_id), "mission", f"complete/{mission_id}", question, "complete")
+
+
+def _ask(tx: Transaction, mission: Row, kind: str, dedup: str, question: str, verb: str) -> None:
+    """Ask a person about a mission; `harness mission VERB` is the answer."""
     attention.ask(
         tx,
         mission["project_id"],
         mission["issue_id"],
-        kind="mission",
-        dedup=f"mend/{mission_id}",
-        question=f"{mission['identifier']} ({mission['name']}): {problem}",
-        command=f"harness mission boot {mission['workspace']}",
+        kind=kind,
+        dedup=dedup,
+        question=f"{mission['identifier']} ({mission['name']}): {question}",
+        command=f"harness mission {verb} {mission['workspace']}",
     )
 
 
@@ -320,7 +341,8 @@ def import_step(tx: Transaction, mission_id: str, step: str, cause: Cause) -> No
     """A person or agent moved the pointer by hand in heartbeat.md; nothing else of such an edit is taken over."""
     mission, issue = locked(tx, mission_id)
     was = model.read(mission)
-    if issue["status"] == Status.IN_PROGRESS or was.step == step:
+    # During a run the breakpoint is the run's; the supervisor takes an edit over before the run's agent begins.
+    if was.step == step or (issue["status"] == Status.IN_PROGRESS and cause.actor != SUPERVISOR):
         return
     move(tx, mission, issue, was._replace(step=step), "mission.step_imported", cause, {"from": was.step})
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from harnessos.runners.command import Report
     from harnessos.store.transaction import Row, Transaction
 
-CONSTITUTION = "mission.md"
 REASON = "its supervisor died"
 _LONGEST = 2_000
 
@@ -81,7 +80,6 @@ class Drive:
     def _work(self) -> None:
         site = self._site
         loaded = reading.load(site.place)
-        mission = site.row()
         number = self._mine()["number"]
         site.write(_note_documents, self._lease.run_id, loaded.hashes)
         if loaded.problems:
@@ -90,6 +88,7 @@ class Drive:
             self._finish(Ended(Outcome.RELEASED, first))
             return
         keeping.refresh(site, loaded)
+        mission = site.row()
         site.note("INFO", mission["step"], f"run #{number} started by the harness")
         private_folder(site.ground.run_folder(self._lease.run_id))
         assert self._agent is not None
@@ -128,6 +127,7 @@ class Drive:
         if not by_agent:  # what the agent said stands in the stream since it said it
             level = {"done": "SUCCESS", "fail": "ERROR", "blocked": "WARN"}[said.word]
             self._site.note(level, said.step or self._site.row()["step"], f"{said.word}: {said.note}")
+        keeping.refresh(self._site, loaded, take_step=False)
         judge_and_follow(self._site, loaded)
 
     def _instead(self, ended: Ended | None, loaded: Loaded) -> Said:
@@ -154,8 +154,7 @@ class Drive:
         return Said(mine["claim"], mine["step"], mine["note"])
 
     def _changed(self, loaded: Loaded) -> str:
-        before = json.loads(self._mine()["documents_json"]).get(CONSTITUTION)
-        return CONSTITUTION if before is not None and before != loaded.hashes.get(CONSTITUTION) else ""
+        return keeping.rewritten(self._site, self._lease.run_id, loaded)
 
     def _mine(self) -> Row:
         return self._site.read(_mine, self._lease.run_id)
@@ -164,7 +163,7 @@ class Drive:
         self._site.write(ending.finish, self._lease, end, self._site.cause, closing)
         if end.outcome is not Outcome.RELEASED or self._mine()["kind"] == "run":
             self._site.note("WARN", self._site.row()["step"], f"run ended: {end.outcome.value}: {end.reason}")
-        keeping.refresh(self._site)
+        keeping.refresh(self._site, take_step=False)
 
     def _fault(self, problem: BaseException) -> None:
         """End the run as the harness's fault, unless it is over already."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
 from harnessos.files import atomic_write, contained
-from harnessos.kernel import mission_runs
+from harnessos.kernel import mission_runs, missions
 from harnessos.mission import evaluation, judged_files, keeping, workspace
 from harnessos.mission.documents import reading
-from harnessos.mission.documents.criteria import mandatory
+from harnessos.mission.documents.criteria import mandatory, unjudged
 from harnessos.mission.evaluation import Evaluation, Scope
 from harnessos.model import mission as model
 from harnessos.model.instants import stamp
@@ -87,7 +87,7 @@ def _record(site: Site, loaded: Loaded, claim: Claim | None, found: Evaluation, 
     failing = f": {', '.join(found.failing)}" if found.failing else ""
     # Of the step that was claimed: the pointer has moved on by now.
     site.note(level, (claim.step if claim else "") or site.row()["step"], f"eval {found.verdict}{failing}")
-    keeping.refresh(site, loaded)
+    keeping.refresh(site, loaded, take_step=not decided)
     return decided
 
 
@@ -108,7 +108,8 @@ def report(found: Evaluation) -> dict[str, Any]:
 def complete(site: Site, tell: Callable[[str], None] = lambda _: None) -> Row:
     """Set the mission complete: the last evaluation passed at these files, and now every mandatory check passes.
 
-    Refused (65) with the names of what fails or was never judged. Return the mission's row.
+    Refused (65) with the names of what fails or was never judged, and to an agent where a person has to look first.
+    Return the mission's row.
     """
     mission = site.row()
     mission_runs.refuse_stopped(mission)
@@ -125,22 +126,51 @@ def complete(site: Site, tell: Callable[[str], None] = lambda _: None) -> Row:
             hint=f"mend them, then `harness mission eval {site.place}` and try again",
             failing=failing,
         )
+    open_ = _for_a_person(site, loaded)
+    if open_ and site.cause.actor.kind == "agent":
+        raise errors.Refused(
+            f"not complete by an agent's word: {open_.why}",
+            hint=f"ask a person to look, and to say `harness mission complete {site.place}`",
+            failing=list(open_.names),
+        )
     return _completed(site, loaded, found, files)
 
 
 def complete_if_reached(site: Site, loaded: Loaded) -> bool:
     """Set a mission complete that declares an end, once everything mandatory passes; return whether it is.
 
-    A mission without a mandatory check of completion never completes by itself.
+    A mission without a mandatory check of completion never completes by itself; where a person has to look, one is asked.
     """
     if not _declares_end(loaded):
         return False
     found, files = _evaluate(site, loaded, Scope(everything=True), lambda _: None)
     if found.verdict != evaluation.PASSED:
         return False
+    open_ = _for_a_person(site, loaded)
+    if open_:
+        site.write(missions.ask_to_complete, site.mission_id, open_.why)
+        return False
     write_report(site, found)
     _completed(site, loaded, found, files)
     return True
+
+
+class _Open(NamedTuple):
+    """Why the checks alone do not make the mission complete, and the names of what they do not reach."""
+
+    why: str
+    names: tuple[str, ...]
+
+
+def _for_a_person(site: Site, loaded: Loaded) -> _Open | None:
+    """Return what nobody but a person can say: that an unjudged condition holds, that rewritten criteria are the right ones."""
+    if loaded.criteria is not None and loaded.contract is not None:
+        names = unjudged(loaded.criteria, loaded.contract)
+        if names:
+            return _Open(f"no check judges what mission.md calls mandatory: {', '.join(names)}", names)
+    if site.read(missions.rewritten, site.mission_id):
+        return _Open("eval_criteria.md changed during a run, and no person has looked since", ("eval_criteria.md",))
+    return None
 
 
 def _declares_end(loaded: Loaded) -> bool:

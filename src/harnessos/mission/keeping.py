@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from harnessos.kernel.missions import JUDGED_BY
 from harnessos.memory.checking import relevant
 from harnessos.mission import publishing, workspace
 from harnessos.mission.documents import reading
@@ -18,11 +20,25 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 
-def refresh(site: Site, loaded: Loaded | None = None, *, take_step: bool = False) -> Published:
-    """Render heartbeat.md and progress.md anew."""
+def refresh(site: Site, loaded: Loaded | None = None, *, take_step: bool = True) -> Published:
+    """Render heartbeat.md and progress.md anew; what became of hand edits is told in the stream too.
+
+    With `take_step` the step of an edited heartbeat.md is taken over, whichever command finds it first. Not at the end
+    of a run: there its word and its verdict decide where the next one begins.
+    """
     loaded = loaded or reading.load(site.place)
     rank = ranked(site, loaded, site.row()["step"])
-    return publishing.publish(site, loaded.shown._replace(rank=rank), take_step=take_step)
+    published = publishing.publish(site, loaded.shown._replace(rank=rank), take_step=take_step)
+    for note in published.notes:
+        site.note("WARN", site.row()["step"], note)
+    return published
+
+
+def rewritten(site: Site, run_id: str, loaded: Loaded) -> str:
+    """Return the documents a mission is judged by that are not what they were when the run began (rule 5)."""
+    mine = site.read(_mission_run, run_id)
+    before = json.loads(mine["documents_json"]) if mine is not None else {}
+    return ", ".join(name for name in JUDGED_BY if name in before and before[name] != loaded.hashes.get(name))
 
 
 def ranked(site: Site, loaded: Loaded, step: str) -> list[str]:
@@ -54,6 +70,10 @@ def recover_start(site: Site) -> None:
 
 def _is_live(run: Row | None) -> bool:
     return run is not None and bool(run["live"])
+
+
+def _mission_run(tx: Transaction, run_id: str) -> Row | None:
+    return tx.one("mission_run_by_id", run=run_id)
 
 
 def _by_id(tx: Transaction, run_id: str) -> Row | None:

@@ -1,8 +1,8 @@
 """Writing the rendered documents: under the workspace's lock, from the row as it is then, the intent in the ledger first.
 
 The ledger keeps the hashes of the last two renderings. A document with one of them is ours, also after a crash between
-the intent and the write; any other was edited by hand. Of an edited heartbeat.md only the step is taken over, at boot;
-the edit itself is kept as `.bak`.
+the intent and the write; any other was edited by hand. Of an edited heartbeat.md only the step is taken over, unless a
+run is live or has just ended; the edit itself is kept as `.bak`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Published(NamedTuple):
     step: str | None = None
 
 
-def publish(site: Site, shown: Documents, *, take_step: bool = False) -> Published:
+def publish(site: Site, shown: Documents, *, take_step: bool) -> Published:
     """Bring heartbeat.md and progress.md to what the ledger says. Safe to repeat, and against others doing the same."""
     place, mission_id = site.place, site.mission_id
     with workspace.lock(place):

@@ -141,7 +141,7 @@ def look(at: At, token: str | None, made: list[str]) -> Booted:
     recovering.recover(at.site)
     loaded = reading.load(at.place)
     _rename(at, loaded)
-    published = keeping.refresh(at.site, loaded, take_step=True)
+    published = keeping.refresh(at.site, loaded)
     mission = at.row()
     run = at.harness.read(_live, mission["issue_id"])
     own = run is not None and token is not None and run["token_hash"] == fingerprint(token)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harnessos import errors
 from harnessos.app.harness import fingerprint
 from harnessos.app.missions import booting
-from harnessos.app.missions.opening import lease_run
+from harnessos.app.missions.opening import At, lease_run
 from harnessos.kernel import mission_runs, runs
 from harnessos.kernel.claims import ClaimRequest
 from harnessos.kernel.mission_runs import Begin, Said
@@ -20,12 +20,13 @@ from harnessos.model import mission as model
 from harnessos.model.outcome import FINISHED, Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harnessos.app.harness import Harness
     from harnessos.app.missions.booting import Booted
-    from harnessos.app.missions.opening import At
     from harnessos.kernel.events import Cause
     from harnessos.store.transaction import Row, Transaction
 
-CONSTITUTION = "mission.md"
 MOST_TEXT = 20_000
 _DAY_S = 86_400
 
@@ -139,7 +140,7 @@ def _say(at: At, session: str | None, said: Said, level: str) -> Row:
     if run is None:
         _without_a_run(at, said)
     else:
-        said = said._replace(changed=_changed(at, run["id"]))
+        said = said._replace(changed=keeping.rewritten(at.site, run["id"], reading.load(at.place)))
         if run["supervised"]:
             _ask(at, run, said)
         else:
@@ -148,7 +149,7 @@ def _say(at: At, session: str | None, said: Said, level: str) -> Row:
             at.harness.write(mission_runs.say, runs.lease_of(run), said, end, cause)
             workspace.over(at.place, run["id"])
     at.site.note(level, said.step or at.row()["step"], f"{said.word}: {said.note}" if said.note else said.word)
-    keeping.refresh(at.site)
+    keeping.refresh(at.site, take_step=False)
     if run is not None and not run["supervised"]:
         tidying.when_due(at.site)
     return at.row()
@@ -180,16 +181,6 @@ def _record(tx: Transaction, run: Row, said: Said, word: str, cause: Cause) -> N
     tx.do("mission_run_say", run=run["id"], claim=said.word, step=step, note=said.note, changed=said.changed)
 
 
-def _changed(at: At, run_id: str) -> str:
-    """Return `mission.md` if it is not what it was when the run began (rule 5): its results need a person."""
-    mine = at.harness.read(_mine, run_id)
-    if mine is None:
-        return ""
-    before = json.loads(mine["documents_json"]).get(CONSTITUTION)
-    now = reading.load(at.place).hashes.get(CONSTITUTION)
-    return CONSTITUTION if before is not None and before != now else ""
-
-
 def _mine(tx: Transaction, run_id: str) -> Row | None:
     return tx.one("mission_run_by_id", run=run_id)
 
@@ -204,6 +195,18 @@ def held(at: At, session: str | None) -> Row | None:
     if run is not None:
         at.harness.write(runs.heartbeat, runs.lease_of(run))
     return run
+
+
+def renew_if_any(harness: Harness, place: Path) -> None:
+    """As `renew`, for a command that needs no ledger: without a mission, a token or a ledger there is nothing to renew."""
+    try:
+        known = workspace.registration(place)
+        at = At(harness, place, known) if known is not None else None
+        if at is not None and at.token(None) is not None:
+            with at:
+                renew(at, None)
+    except (errors.BadContent, errors.NotAFile, errors.StoreUnavailable):
+        return  # another ledger's workspace, or none that answers: the documents are looked at all the same
 
 
 def renew(at: At, session: str | None) -> None:

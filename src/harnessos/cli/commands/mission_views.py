@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harnessos.app.missions import reporting, views
-from harnessos.app.missions.opening import At
-from harnessos.app.missions.verbs import renew
+from harnessos.app.missions.opening import At, found_by_name
+from harnessos.app.missions.verbs import renew, renew_if_any
 from harnessos.cli.commands.report import length_ms
 from harnessos.cli.output import instant
 from harnessos.mission import context as contexts
@@ -102,7 +102,9 @@ def context(call: Call) -> None:
 
 def lint(call: Call) -> int:
     """Look for what is missing in the documents: problems fail, warnings only with --strict."""
-    loaded = reading.load(marks.resolve(call.args.workspace))
+    place = marks.resolve(found_by_name(call.harness, call.args.workspace))
+    renew_if_any(call.harness, place)
+    loaded = reading.load(place)
     document: dict[str, Any] = {
         "problems": [one._asdict() for one in loaded.problems],
         "warnings": [one._asdict() for one in loaded.warnings],

@@ -83,6 +83,12 @@ def mandatory(criteria: Criteria, contract: Contract) -> frozenset[str]:
     return frozenset(one.id for one in criteria.standards if one.mandatory and one.id.casefold() not in optional)
 
 
+def unjudged(criteria: Criteria, contract: Contract) -> tuple[str, ...]:
+    """Return the ids of the mandatory conditions that no check judges; a standard that is optional lets its condition off."""
+    judged = {one.id.casefold() for one in criteria.standards if one.checks or not one.mandatory}
+    return tuple(one.id for one in contract.conditions if one.mandatory and one.id.casefold() not in judged)
+
+
 class _Heading(NamedTuple):
     id: str
     title: str

@@ -26,6 +26,10 @@ UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE issue_id = :iss
 -- The reason is gone.
 UPDATE attention SET resolved_at = :now, resolved_by = :by WHERE dedup = :dedup AND resolved_at IS NULL;
 
+-- name: attention_asked
+-- The open entry of a question.
+SELECT id FROM attention WHERE dedup = :dedup AND resolved_at IS NULL;
+
 -- name: attention_unsent
 -- Entries of these projects (`,KEY,KEY,`) that nobody was notified of yet.
 SELECT a.*, i.identifier, p.key AS project FROM attention a
