@@ -7,5 +7,5 @@ from tests.support.python import ROOT
 
 
 def test_the_page_is_generated_from_the_table() -> None:
-    written = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
-    assert written == page(), "run `python -m harnessos.cli.reference > docs/reference/cli.md`"
+    written = (ROOT / "docs" / "cli-reference.md").read_text(encoding="utf-8")
+    assert written == page(), "run `python -m harnessos.cli.reference > docs/cli-reference.md`"

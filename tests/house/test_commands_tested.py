@@ -14,7 +14,7 @@ _AT_FIRST = 4
 
 
 def _documented() -> list[str]:
-    return _HEADING.findall((ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8"))
+    return _HEADING.findall((ROOT / "docs" / "cli-reference.md").read_text(encoding="utf-8"))
 
 
 def _typed() -> set[str]:

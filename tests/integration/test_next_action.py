@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import pytest
 
 from harnessos import processes
 from harnessos.app.harness import harness
-from harnessos.cli.call import Call
 from harnessos.cli.main import run as harness_command
-from harnessos.cli.output import Output
 from harnessos.cli.parser import parser_of
 from harnessos.cli.table import find
+from harnessos.commands.call import Call
+from harnessos.commands.output import Output
+from harnessos.commands.table import handler
 from harnessos.kernel import campaigns, operations, schedules
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.schedules import Wanted
@@ -49,11 +49,9 @@ class World:
         assert command is not None, f"there is no command {words}"
         args = parser_of(command).parse_args([*rest, "--json"])
         behind = harness(args.store, cwd=self._folder, command=command.words, clock=self._clock)
-        module, _, function = command.handler.partition(":")
-        handler = getattr(import_module(f"harnessos.cli.commands.{module}"), function)
         self._capsys.readouterr()
         try:
-            code = handler(Call(args, behind, Output(json=True))) or 0
+            code = handler(command)(Call(args, behind, Output(json=True))) or 0
         finally:
             behind.close()
         return code, json.loads(self._capsys.readouterr().out)

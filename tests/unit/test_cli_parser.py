@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
-from harnessos.cli.arguments import Command
 from harnessos.cli.parser import parser_of
 from harnessos.cli.quick import read
 from harnessos.cli.table import below, everything, find
+from harnessos.commands.arguments import Command
+from harnessos.commands.table import handler
 from harnessos.errors import BadUsage
 
 CALLS = [
@@ -79,8 +78,7 @@ def test_wrong_words_become_an_error_with_a_way_out() -> None:
 
 @pytest.mark.parametrize("command", everything(), ids=lambda command: command.words)
 def test_every_command_of_the_table_has_its_handler_and_its_help(command: Command) -> None:
-    module, _, function = command.handler.partition(":")
-    assert callable(getattr(importlib.import_module(f"harnessos.cli.commands.{module}"), function))
+    assert callable(handler(command))
     assert command.help
     assert not command.help.endswith(".")
     assert all(argument.options.get("help") for argument in command.arguments)

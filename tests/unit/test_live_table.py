@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harnessos.cli import live
+from harnessos.commands import live
 
 
 def test_a_mission_has_its_row_before_anything_happens_and_then_what_happened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from harnessos import skills
 from harnessos.app import skills as installing
-from harnessos.cli.arguments import Command
 from harnessos.cli.parser import parser_of
 from harnessos.cli.table import find
+from harnessos.commands.arguments import Command
 from harnessos.documents.yamltext import load_yaml
 from harnessos.errors import UnknownIdentifier
 from harnessos.mission.documents import checks

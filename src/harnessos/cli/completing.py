@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from harnessos.cli.parser import add_arguments
 from harnessos.cli.table import everything
+
+if TYPE_CHECKING:
+    from harnessos.commands.call import Call
+
+
+def show(call: Call) -> None:
+    """Print the script."""
+    text = script(call.args.shell)
+    call.out.show({"shell": call.args.shell, "script": text}, text)
 
 
 def script(shell: str) -> str:

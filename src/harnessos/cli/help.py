@@ -7,7 +7,7 @@ from harnessos.version import VERSION
 
 TYPE_CHECKING = False  # importing `typing` for it would take longer than the help
 if TYPE_CHECKING:
-    from harnessos.cli.arguments import Command
+    from harnessos.commands.arguments import Command
 
 _HEAD = f"""HarnessOS {VERSION}: a durable ledger of work for AI agents, with verified results.
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # importing `typing` for it would take longer than the he
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from harnessos.cli.arguments import Command
+    from harnessos.commands.arguments import Command
 
 INTERRUPTED = 130
 USAGE = 2
@@ -49,7 +49,7 @@ def run(words: list[str]) -> int:
     except OSError as problem:
         if _can_say():
             raise
-        from harnessos.cli.output import show_error
+        from harnessos.commands.output import show_error
         from harnessos.errors import ToolProblem
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,7 +77,7 @@ def _answered(words: list[str]) -> int:
     try:
         return _run(words)
     except HarnessError as problem:
-        from harnessos.cli.output import show_error
+        from harnessos.commands.output import show_error
 
         show_error(problem, as_json="--json" in words)
         return problem.exit_code
@@ -162,17 +162,14 @@ def _meant(words: list[str]) -> str:
 
 def _call(command: Command, args: object) -> int:
     """Call the handler and see its answer out, so that a reader who has gone is noticed here."""
-    from importlib import import_module
-
     from harnessos.app.harness import harness
-    from harnessos.cli.call import Call
-    from harnessos.cli.output import Output
+    from harnessos.commands.call import Call
+    from harnessos.commands.output import Output
+    from harnessos.commands.table import handler
 
-    module, _, function = command.handler.partition(":")
-    handler = getattr(import_module(f"harnessos.cli.commands.{module}"), function)
     behind = harness(getattr(args, "store", None), command=command.words.replace(" ", "."))
     try:
-        code: int = handler(Call(args, behind, Output(json=bool(getattr(args, "json", False))))) or 0
+        code: int = handler(command)(Call(args, behind, Output(json=bool(getattr(args, "json", False))))) or 0
         sys.stdout.flush()
         return code
     finally:

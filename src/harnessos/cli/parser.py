@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NoReturn
 
-from harnessos.cli.arguments import EVERYWHERE, Command
+from harnessos.commands.arguments import EVERYWHERE, Command
 from harnessos.errors import BadUsage
 
 if TYPE_CHECKING:

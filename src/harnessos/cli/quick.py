@@ -9,10 +9,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from harnessos.cli.arguments import EVERYWHERE
+from harnessos.commands.arguments import EVERYWHERE
 
 if TYPE_CHECKING:
-    from harnessos.cli.arguments import Argument, Command
+    from harnessos.commands.arguments import Argument, Command
 
 _KNOWN = {"action", "choices", "default", "help", "metavar", "nargs", "required", "type"}
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from harnessos.cli.table import everything
 
 if TYPE_CHECKING:
-    from harnessos.cli.arguments import Argument, Command
+    from harnessos.commands.arguments import Argument, Command
 
 _HEAD = """# The command line
 
-This page is generated from the command table (`python -m harnessos.cli.reference > docs/reference/cli.md`).
+This page is generated from the command table (`python -m harnessos.cli.reference > docs/cli-reference.md`).
 
 Every command takes `--json` and `--store URL`. With `--json` one document is printed; lists are
 `{"items": [...], "cursor": ...}`, where `cursor` is `null` on the last page. What tells of things as they happen (`up`,
