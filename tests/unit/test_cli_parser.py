@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harnessos.cli.parser import parser_of
-from harnessos.cli.quick import read
 from harnessos.cli.table import below, everything, find
 from harnessos.commands.arguments import Command
+from harnessos.commands.quick import read
 from harnessos.commands.table import handler
 from harnessos.errors import BadUsage
 

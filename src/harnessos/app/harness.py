@@ -25,7 +25,10 @@ _WORDS = ("HARNESS_HOME", "HARNESS_STORE", "HARNESS_PROJECT", "HARNESS_RUN_ID")
 
 
 class Harness:
-    """Settings and everything made from them. `command` names in events what was called, such as `issue retry`."""
+    """Settings and everything made from them. `command` names in events what was called, such as `issue retry`.
+
+    `actor` is who acts, where the environment does not say it.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Harness:
         *,
         clock: Clock | None = None,
         ids: Ids | None = None,
+        actor: Actor | None = None,
     ) -> None:
         self.settings = settings
         self.environ = environ
@@ -42,11 +46,12 @@ class Harness:
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
         self._given_clock = clock
+        self._given_actor = actor
 
     @property
     def actor(self) -> Actor:
         """Return who acts: a person, unless a run's or a session's environment says that it is an agent."""
-        return actor_of(self.environ)
+        return self._given_actor or actor_of(self.environ)
 
     @property
     def cause(self) -> Cause:
@@ -159,7 +164,9 @@ class Harness:
         The project of the current folder has no say. Whoever asks for it closes it.
         """
         chosen = self.settings.for_workspace(registered)
-        return Harness(chosen, self.environ, self.command, clock=self._given_clock, ids=self.ids)
+        return Harness(
+            chosen, self.environ, self.command, clock=self._given_clock, ids=self.ids, actor=self._given_actor
+        )
 
     def close(self) -> None:
         """Close what was opened."""

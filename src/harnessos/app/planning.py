@@ -31,18 +31,30 @@ def apply_file(
     """Apply a plan file; return what became of its issues, and warnings. BadPlan, NotAFile: nothing was written."""
     from harnessos.plans.read import read_plan
 
-    plan = read_plan(file, progress)
+    return _apply(harness, read_plan(file, progress), str(file), project, campaign)
+
+
+def apply_tree(harness: Harness, tree: object, project: str | None, name: str) -> tuple[Applied, list[str]]:
+    """Apply a plan given as a value, which is consumed; `name` is what problems call it. As `apply_file`."""
+    from harnessos.plans.read import plan_of
+
+    return _apply(harness, plan_of(tree, name), name, project, None)
+
+
+def _apply(
+    harness: Harness, plan: Plan, name: str, project: str | None, campaign: str | None
+) -> tuple[Applied, list[str]]:
     row = harness.project(project)
     refuse_beyond_agents(harness, row, plan)
     try:
         applied = harness.write(planning.apply, row, plan, campaign, harness.cause)
     except errors.BadPlan as problem:
-        raise _located(problem, file, plan) from problem
+        raise _located(problem, name, plan) from problem
     settling.drain(harness.store, row["id"], harness.cause)
     return applied, _warnings(harness, row, plan)
 
 
-def _located(problem: errors.BadPlan, file: Path, plan: Plan) -> errors.BadPlan:
+def _located(problem: errors.BadPlan, file: str, plan: Plan) -> errors.BadPlan:
     """Return what the ledger has against a plan as the reader of the file tells it: file, place, one line a cause."""
     found = problem.facts.get("causes")
     listed = [str(cause) for cause in found] if isinstance(found, list) else []
@@ -50,7 +62,7 @@ def _located(problem: errors.BadPlan, file: Path, plan: Plan) -> errors.BadPlan:
     told = [f"{file}: {_in_document(cause, plan)}" for cause in causes]
     count = "one problem" if len(told) == 1 else f"{len(told):,} problems"
     message = f"the plan has {count}, nothing was written:\n" + "\n".join(told)
-    return errors.BadPlan(message, hint=problem.hint, causes=told, path=str(file))
+    return errors.BadPlan(message, hint=problem.hint, causes=told, path=file)
 
 
 def _in_document(cause: str, plan: Plan) -> str:

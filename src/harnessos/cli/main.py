@@ -90,7 +90,7 @@ def _run(words: list[str]) -> int:
     command, rest = find(words)
     if command is None:
         return _noun(words)
-    from harnessos.cli.quick import read
+    from harnessos.commands.quick import read
 
     args: object = read(command, rest)
     if args is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harnessos.commands import table
-from harnessos.commands.arguments import Command, arg
+from harnessos.commands.arguments import Command, arg, flag
 
 OWN: tuple[Command, ...] = (
     Command(
@@ -11,6 +11,22 @@ OWN: tuple[Command, ...] = (
         "harnessos.cli.completing:show",
         "print a completion script for a shell",
         (arg("shell", choices=("bash", "zsh"), help="the shell"),),
+    ),
+    Command(
+        "mcp",
+        "harnessos.cli.serving:mcp",
+        "serve agents over MCP, on standard input and output",
+        (
+            flag("--read-only", "refuse whatever writes"),
+            flag("--operator", "let the client do what only a person may; agents with this server answer to nobody"),
+            arg(
+                "--profile",
+                choices=("coding", "research", "ops", "sales", "support", "assistant"),
+                default="coding",
+                help="the tools that are shown; coding, all of them, by default",
+            ),
+            arg("--wait", metavar="SECONDS", type=float, default=45.0, help="how long a call waits for a verdict; 45"),
+        ),
     ),
 )
 

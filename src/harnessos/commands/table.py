@@ -185,6 +185,7 @@ TABLE: tuple[Command, ...] = (
     Command("issue retry", "issue:retry", "give a failed or blocked issue fresh attempts", (ISSUE,)),
     Command("issue cancel", "issue:cancel", "give an issue up; a live run of it is stopped", (ISSUE, REASON)),
     Command("issue reopen", "issue:reopen", "open a done or cancelled issue again", (ISSUE, REASON)),
+    Command("issue rollback", "issue:rollback", "stop an issue's live run and open it again", (ISSUE, REASON)),
     Command(
         "issue approve",
         "issue:approve",

@@ -110,6 +110,15 @@ def reopen(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     return new
 
 
+def rollback(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
+    """Begin an issue anew: its live run is cancelled, and what was done or given up is open again."""
+    only_operator(cause, "roll an issue back", f"harness issue rollback {identifier}")
+    issue = lock_ordinary(tx, identifier)
+    if issue["status"] not in (Status.DONE, Status.CANCELLED):
+        cancel(tx, identifier, reason, cause)
+    return reopen(tx, identifier, reason, cause)
+
+
 def block(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
     """Block an issue that nobody works at, for a reason only a person can lift (`retry` does).
 

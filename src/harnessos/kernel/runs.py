@@ -181,7 +181,7 @@ def start_verifying(
     return True
 
 
-def save_artifact(tx: Transaction, lease: Lease, cause: Cause, **file: Any) -> str:
+def save_artifact(tx: Transaction, /, lease: Lease, cause: Cause, **file: Any) -> str:
     """Record a file the run produced (kind, path, sha256, size); return its id. Any: the schema checks them."""
     from harnessos.kernel import events
 

@@ -29,9 +29,14 @@ def read_plan(path: Path, progress: Callable[[int, int], None] | None = None) ->
         tree, problems = load_document(path, progress)
         if problems:
             raise bad_plan(str(path), problems)
-        plan, problems = parse_plan(tree)
+        return plan_of(tree, str(path))
+
+
+def plan_of(tree: object, name: str) -> Plan:
+    """Return the plan that a tree of plain values is, which is consumed; `name` is what its problems are told of."""
+    plan, problems = parse_plan(tree)
     if plan is None:
-        raise bad_plan(str(path), problems)
+        raise bad_plan(name, problems)
     return plan
 
 

@@ -38,6 +38,13 @@ def reopen(call: Call) -> None:
     _show(call, operating.change(call.harness, operations.reopen, args.issue, args.reason, call.harness.cause))
 
 
+def rollback(call: Call) -> None:
+    """Begin it anew."""
+    args = call.args
+    reason = args.reason or "rolled back by a person"
+    _show(call, operating.change(call.harness, operations.rollback, args.issue, reason, call.harness.cause))
+
+
 def approve(call: Call) -> None:
     """Decide an approval."""
     args = call.args

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harnessos.app import sessions
@@ -66,7 +65,7 @@ def _close(call: Call) -> dict[str, Any]:
             commit=args.commit,
             reason=args.reason,
             task_fault=args.task_fault,
-            cwd=Path.cwd(),
+            cwd=call.harness.settings.cwd,
         )
     except LeaseLost as problem:
         _refuse_second(call, token, problem)

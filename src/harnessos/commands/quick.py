@@ -14,7 +14,7 @@ from harnessos.commands.arguments import EVERYWHERE
 if TYPE_CHECKING:
     from harnessos.commands.arguments import Argument, Command
 
-_KNOWN = {"action", "choices", "default", "help", "metavar", "nargs", "required", "type"}
+_KNOWN = {"action", "choices", "const", "default", "help", "metavar", "nargs", "required", "type"}
 
 
 def read(command: Command, words: list[str]) -> SimpleNamespace | None:
@@ -23,7 +23,7 @@ def read(command: Command, words: list[str]) -> SimpleNamespace | None:
     if any(not argument.options.keys() <= _KNOWN for argument in arguments):
         return None
     options = {argument.names[0]: argument for argument in arguments if argument.names[0].startswith("-")}
-    values: dict[str, Any] = {dest(argument): _default(argument) for argument in arguments}
+    values: dict[str, Any] = {dest(argument): default(argument) for argument in arguments}
     free, seen = [], set()
     left = iter(words)
     for word in left:
@@ -48,7 +48,7 @@ def dest(argument: Argument) -> str:
     return argument.names[0].lstrip("-").replace("-", "_")
 
 
-def _default(argument: Argument) -> Any:
+def default(argument: Argument) -> Any:
     """Return what the attribute is without the argument. Any: the table says which type."""
     action = argument.options.get("action")
     if action == "store_true":

@@ -1,0 +1,113 @@
+"""Sessions over MCP: begun in the client's name, kept alive while it is connected, and closed without outwaiting a host."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from harnessos.app import sessions
+from harnessos.app.sessions import Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harnessos.mcp.asking import Asked
+
+Document = dict[str, Any]  # Any: JSON
+_LOOK_S = 0.1
+
+
+def begin(asked: Asked) -> Document:
+    """Take an issue; its lease is renewed from here on."""
+    wish = _wish(asked)._replace(recovery=asked.action.name == "begin_recovery")
+    return _kept(asked, sessions.begin(asked.harness, wish))
+
+
+def _kept(asked: Asked, document: Document) -> Document:
+    session = document["session"]
+    if session is not None:
+        asked.desk.renewing.add(session["token"])
+    return document
+
+
+def _wish(asked: Asked) -> Wish:
+    given = asked.given
+    serves = given.get("host_capabilities", {})
+    return Wish(
+        given.get("project"),
+        given.get("issue"),
+        given.get("agent") or asked.client or None,
+        given.get("ttl_seconds"),
+        bool(given.get("worktree")),
+        asked.client,
+        tuple(serves.get("workloadClasses", ())),
+        tuple(serves.get("capabilities", ())),
+    )
+
+
+def close(asked: Asked) -> Document:
+    """End the session. A verdict that takes longer than a host waits is carried by the heartbeats after it."""
+    token = asked.harness.token(asked.given.get("session"))
+    outcome = asked.given["outcome"]
+
+    def work() -> Document:
+        return sessions.close(
+            asked.harness,
+            token,
+            outcome,
+            commit=asked.given.get("commit"),
+            reason=asked.given.get("reason", ""),
+            task_fault=bool(asked.given.get("task_fault")),
+            cwd=asked.harness.settings.cwd if "checkout" in asked.given else asked.harness.settings.home,
+        )
+
+    if outcome != "finished":
+        return work()
+    return _within(asked, work) or _still_verifying(asked, token)
+
+
+def advance(asked: Asked) -> Document:
+    """Close, then take the next issue of the same project; a session that stays open takes nothing."""
+    token = asked.harness.token(asked.given.get("session"))
+    project = sessions.project_of(asked.harness, token)
+    closed = close(asked)
+    if closed["session_open"]:
+        return {"closed": closed, "session": None, "reason": "the session is still open"}
+    begun = sessions.begin(asked.harness, _wish(asked)._replace(project=project, issue=None))
+    return {"closed": closed, **_kept(asked, begun)}
+
+
+def _still_verifying(asked: Asked, token: str) -> Document:
+    state = sessions.show(asked.harness, token, wait=False)
+    session = state["session"]
+    return {
+        "verdict": session["verdict"] if session["phase"] == "ended" else None,
+        "phase": session["phase"],
+        "reason": "the gates take longer than a host waits; they go on",
+        "commit": session["commit_id"],
+        "run_id": session["run_id"],
+        "session_open": session["live"],
+        "issue": state["issue"],
+    }
+
+
+def _within(asked: Asked, work: Callable[[], Document]) -> Document | None:
+    """Return what the work comes to within the time a host waits; it goes on beyond it, and beyond a client that left."""
+    ended = threading.Event()
+    found: list[Document] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as problem:  # noqa: BLE001 # it is raised where somebody waits for it
+            failed.append(problem)
+        ended.set()
+
+    threading.Thread(target=run, name="harness-verify", daemon=True).start()
+    left = asked.desk.wait_s
+    while left > 0 and not ended.wait(_LOOK_S) and not asked.hooks.gone.is_set():
+        left -= _LOOK_S
+    if failed:
+        raise failed[0]
+    return found[0] if found else None

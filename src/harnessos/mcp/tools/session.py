@@ -1,0 +1,70 @@
+"""`harness_session`: taking work, reporting progress, and proving it."""
+
+from __future__ import annotations
+
+from harnessos.mcp import sessions
+from harnessos.mcp.actions import Action, Field, Tool
+
+_TTL = {"ttl": "ttl_seconds"}
+_CHECKOUT = Field("checkout", str, "the checkout the work lies in, where the harness made no worktree")
+_LISTS = {"file": "files", "command": "commands", "decision": "decisions", "artifact": "artifacts"}
+_BRIEFED = 12_000
+
+SESSION = Tool(
+    "harness_session",
+    "Takes an issue, holds its lease, hands the work in. The token is in `session`.",
+    (
+        Action(
+            "begin",
+            "take an issue: token, briefing, worktree",
+            run=sessions.begin,
+            command="session begin",
+            rename=_TTL,
+            drop=("host",),
+            own_limit=_BRIEFED,
+            example={"project": "DOCS"},
+        ),
+        Action(
+            "begin_recovery",
+            "take an issue whose last run was lost, with what that run left",
+            run=sessions.begin,
+            command="session begin-recovery",
+            rename=_TTL,
+            drop=("host",),
+            own_limit=_BRIEFED,
+        ),
+        Action(
+            "checkpoint",
+            "record progress, so that the next attempt need not start again; renews the lease",
+            "session checkpoint",
+            rename=_LISTS,
+            example={"title": "half done", "summary": "the parser works", "next_step": "its tests"},
+        ),
+        Action(
+            "heartbeat",
+            "renew the lease; carries phase, verdict and a request to stop",
+            "session heartbeat",
+            idempotent=True,
+        ),
+        Action("show", "show the session and its issue", "session show", drop=("wait",), idempotent=True),
+        Action(
+            "close",
+            "end the session; finished work is verified by the harness, at most 45 s while you wait",
+            run=sessions.close,
+            command="session close",
+            adds=(_CHECKOUT,),
+            example={"outcome": "finished"},
+        ),
+        Action(
+            "advance",
+            "close, then take the next issue",
+            run=sessions.advance,
+            command="session advance",
+            rename=_TTL,
+            drop=("host",),
+            adds=(_CHECKOUT,),
+            own_limit=_BRIEFED,
+            example={"outcome": "finished"},
+        ),
+    ),
+)
