@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from harnessos.commands.table import handler
 from harnessos.kernel import campaigns, operations, schedules
 from harnessos.kernel.ending import Closing
 from harnessos.kernel.schedules import Wanted
+from harnessos.mcp import calling
+from harnessos.mcp.asking import Hooks
+from harnessos.mcp.desk import Desk
+from harnessos.mcp.options import Options
 from harnessos.model.outcome import Outcome
 from harnessos.plans.templates import read_template
 from harnessos.store import named
@@ -62,21 +67,63 @@ class World:
         assert code == 0
         return document
 
+    def give(self, proposed: Any) -> Any:
+        """Give the command that is proposed, as it is; return its JSON. Any: each has its own document."""
+        program, *words = proposed["payload"]["command"]
+        assert program == "harness"
+        code, printed = self.run(*words)
+        assert code == 0, (words, printed)
+        return printed
+
     def follow(self, action: str, *serving: str) -> Any:
         """Insist on the next action, give its command as it is, and return what that printed. Any: its JSON."""
         proposed = self.next(*serving)
         assert proposed["action"] == action, proposed
         assert proposed["reason"]
-        program, *words = proposed["payload"]["command"]
-        assert program == "harness"
-        code, printed = self.run(*words)
-        assert code == 0, (words, printed)
+        printed = self.give(proposed)
         if action != "idle":
             assert self.next(*serving) != proposed, "the command changed nothing"
         return printed
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+class McpWorld(World):
+    """The same through the tools: an agent with an operator's server asks, and sends the call it is told to send."""
+
+    def __init__(self, url: str, folder: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(url, folder, clock, capsys)
+        self.desk = Desk(Options(operator=True), url, cwd=folder, clock=clock)
+
+    def next(self, *serving: str) -> Any:
+        """Return what comes next, without the call that it names. Any: a JSON document."""
+        return {name: value for name, value in self._asked(serving).items() if name != "next"}
+
+    def _asked(self, serving: tuple[str, ...]) -> Any:
+        given = list(zip(serving[::2], serving[1::2], strict=True))
+        classes = [value for name, value in given if name == "--workload-class"]
+        capabilities = [value for name, value in given if name == "--capability"]
+        lists = {"workloadClasses": classes, "capabilities": capabilities}
+        host = {name: found for name, found in lists.items() if found}
+        self._serving = serving
+        return self._call("harness_inspector", "next_action", **({"host_capabilities": host} if host else {}))
+
+    def _call(self, tool: str, action: str, **arguments: Any) -> Any:
+        told = calling.perform(self.desk, tool, {"action": action, **arguments}, Hooks())
+        assert not told.failed, told.document
+        return told.document
+
+    def give(self, proposed: Any) -> Any:
+        """Send the call that is proposed; what no tool may do a person types."""
+        then = self._asked(self._serving)["next"]
+        if then["tool"] is None:
+            assert then["command"] == shlex.join(proposed["payload"]["command"])
+            return super().give(proposed)
+        return self._call(then["tool"], then["action"], **then["arguments"])
+
+
+@pytest.fixture(params=[
+    "sqlite", "sqlite mcp",
+    pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("postgres mcp", marks=pytest.mark.postgres),
+])  # fmt: skip
 def world(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -84,9 +131,9 @@ def world(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    """A repository, registered on each kind of store."""
+    """A repository, registered on each kind of store; asked by words, and by calls."""
     url = f"sqlite:///{tmp_path / 'ledger' / 'harness.sqlite'}"
-    if request.param == "postgres":
+    if request.param.startswith("postgres"):
         url = request.getfixturevalue("database")
     for name in ("HARNESS_STORE", "HARNESS_RUN_ID", "HARNESS_SESSION_TOKEN", "HARNESS_PROJECT"):
         monkeypatch.delenv(name, raising=False)
@@ -96,9 +143,11 @@ def world(
     folder = make_repository(tmp_path / "repo")
     create_store(url, clock=clock)
     assert harness_command(["init", str(folder), "--key", "DOCS", "--store", url]) == 0
-    made = World(url, folder, clock, capsys)
+    made = (McpWorld if request.param.endswith("mcp") else World)(url, folder, clock, capsys)
     yield made
     made.store.close()
+    if isinstance(made, McpWorld):
+        made.desk.close()
 
 
 def test_ready_work_is_begun(world: World) -> None:

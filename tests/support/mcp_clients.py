@@ -82,7 +82,7 @@ class McpClient:
         """Run a coroutine with the client; return what it comes to. Any: by the SDK."""
         return asyncio.run_coroutine_threadsafe(work(self.client), self._loop).result(_LONGEST_S)
 
-    def begin(self, tool: str, action: str, **arguments: Any) -> Any:
+    def begin(self, tool: str, action: str, /, **arguments: Any) -> Any:
         """Send a call and do not wait for it; return the future of its Reply."""
 
         async def work() -> Reply:
@@ -90,18 +90,18 @@ class McpClient:
 
         return asyncio.run_coroutine_threadsafe(work(), self._loop)
 
-    def call(self, tool: str, action: str, **arguments: Any) -> Reply:
+    def call(self, tool: str, action: str, /, **arguments: Any) -> Reply:
         """Call an action, wherever that leads."""
         found: Reply = self.begin(tool, action, **arguments).result(_LONGEST_S)
         return found
 
-    def good(self, tool: str, action: str, **arguments: Any) -> Any:
+    def good(self, tool: str, action: str, /, **arguments: Any) -> Any:
         """Call an action that must go well; return its document. Any: a test looks into it."""
         reply = self.call(tool, action, **arguments)
         assert not reply.failed, reply.document
         return reply.document
 
-    def refused(self, tool: str, action: str, **arguments: Any) -> str:
+    def refused(self, tool: str, action: str, /, **arguments: Any) -> str:
         """Call an action that must be refused; return the error's code."""
         reply = self.call(tool, action, **arguments)
         assert reply.failed, reply.document

@@ -45,7 +45,7 @@ class Harness:
         self.command = command
         self.clock = clock or SystemClock()
         self.ids = ids or SystemIds()
-        self._given_clock = clock
+        self.given_clock = clock
         self._given_actor = actor
 
     @property
@@ -71,7 +71,7 @@ class Harness:
         """Open the ledger that the settings name, wherever its registration was made for (`init` mends that)."""
         from harnessos.store.opening import open_store
 
-        return open_store(self.settings.store_url, clock=self._given_clock, ids=self.ids)
+        return open_store(self.settings.store_url, clock=self.given_clock, ids=self.ids)
 
     @cached_property
     def reading(self) -> Store:
@@ -79,7 +79,7 @@ class Harness:
         from harnessos.store.opening import open_store
 
         self._require_in_place()
-        return open_store(self.settings.store_url, clock=self._given_clock, ids=self.ids, write=False)
+        return open_store(self.settings.store_url, clock=self.given_clock, ids=self.ids, write=False)
 
     def _require_in_place(self) -> None:
         registration = self.settings.registration
@@ -165,7 +165,7 @@ class Harness:
         """
         chosen = self.settings.for_workspace(registered)
         return Harness(
-            chosen, self.environ, self.command, clock=self._given_clock, ids=self.ids, actor=self._given_actor
+            chosen, self.environ, self.command, clock=self.given_clock, ids=self.ids, actor=self._given_actor
         )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,9 +12,9 @@ from harnessos import errors
 from harnessos.commands import table
 from harnessos.commands.call import Call
 from harnessos.mcp import fitting, following, leading
-from harnessos.mcp.actions import SERVES, command_of
+from harnessos.mcp.actions import command_of
 from harnessos.mcp.asking import Answer, Asked, Hooks
-from harnessos.mcp.filling import namespace
+from harnessos.mcp.filling import namespace, typed, values_of
 from harnessos.mcp.schemas import model
 from harnessos.model.words import is_sayable
 
@@ -109,6 +110,9 @@ def _allow(desk: Desk, tool: Tool, action: Action, given: Mapping[str, Any]) -> 
             f"this server only reads, and {tool.name} {action.name} writes",
             hint="a person starts it without --read-only",
         )
+    if action.persons and not desk.options.operator and not given.get("dry_run"):
+        words = shlex.join(typed(command_of(action.command), values_of(action, given)))
+        raise errors.OperatorOnly(f"only a person may {action.purpose}", hint=f"ask for: `{words}`")
     beyond = [name for name in action.operator if name in given]
     if beyond and not desk.options.operator:
         raise errors.OperatorOnly(
@@ -142,7 +146,10 @@ def _once(asked: Asked, limit: int | None) -> dict[str, Any]:
         return _object(action.run(asked))
     out = Answer(asked.hooks)
     command = command_of(action.command)
-    code = table.handler(command)(Call(namespace(command, _values(asked, limit)), asked.harness, out))
+    values = values_of(action, asked.given)
+    if limit is not None and "limit" not in asked.given:
+        values["limit"] = limit
+    code = table.handler(command)(Call(namespace(command, values), asked.harness, out))
     document = _object(out.document)
     if out.notes and not asked.action.own_limit:
         document = {**document, "notes": out.notes}
@@ -152,17 +159,6 @@ def _once(asked: Asked, limit: int | None) -> dict[str, Any]:
 def _object(document: object) -> dict[str, Any]:
     plain = json.loads(json.dumps(document, default=str))
     return plain if isinstance(plain, dict) else {"items": plain}
-
-
-def _values(asked: Asked, limit: int | None) -> dict[str, Any]:
-    """Return the command's arguments by its own names."""
-    values = dict(asked.action.fixed)
-    for one in asked.action.fields:
-        if one.name in asked.given:
-            values[one.dest] = asked.given[one.name]
-    serves = asked.given.get("host_capabilities", {})
-    values |= {name: serves.get(key, []) for name, key in zip(SERVES, ("workloadClasses", "capabilities"), strict=True)}
-    return values if limit is None or "limit" in asked.given else {**values, "limit": limit}
 
 
 def _refused(desk: Desk, asked: Asked | None, problem: errors.HarnessError) -> dict[str, Any]:

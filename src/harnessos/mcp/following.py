@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos.commands import quick, table
@@ -69,9 +70,16 @@ def of_hint(hint: str, tools: Iterable[Tool], *, operator: bool) -> Next | None:
             words = shlex.split(found[1])
         except ValueError:
             continue
-        if not any(word.isupper() and word.isalpha() and len(word) > 1 for word in words):  # KEY, WS: to be filled in
+        if not _gaps() & {*words}:
             return of_words(words, tools, hint, operator=operator)
     return None
+
+
+@cache
+def _gaps() -> frozenset[str]:
+    """Return the words that stand for what is to be filled in: KEY, WS, ISSUE, as the table writes them."""
+    metavars = (str(one.options.get("metavar", "")) for command in table.everything() for one in command.arguments)
+    return frozenset(word for text in metavars for word in re.split(r"[^A-Z]+", text) if word) | {"...", "COMMAND"}
 
 
 def _given(action: Action, values: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
 from harnessos.app import examining, listing, skills
-from harnessos.kernel import reaping, settling
+from harnessos.kernel import escalation, reaping, settling
 from harnessos.mcp import schemas
 from harnessos.mcp.profiles import PROFILES
 from harnessos.processes import this_process
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RUNNERS = ("claude", "codex", "gemini")
 _REAPED = 32
+_FALLEN_DUE = 1000
 
 Document = dict[str, Any]  # Any: JSON
 
@@ -104,10 +105,11 @@ def health(asked: Asked) -> Document:
 
 
 def reconcile(asked: Asked) -> Document:
-    """End what lost its lease, and tell what depends on finished work."""
+    """End what lost its lease, tell what depends on finished work, and escalate what is overdue."""
     harness = asked.harness
     project = harness.project(asked.given.get("project"))
     ended = harness.write(reaping.reap, this_process(), harness.cause, _REAPED)
     settling.drain(harness.store, project["id"], harness.cause)
+    late = harness.write(escalation.fall_due, project["id"], harness.cause, _FALLEN_DUE)
     moved = harness.write(settling.promote, project["id"], harness.cause)
-    return {"reaped": [issue["identifier"] for issue in ended], "moved": moved}
+    return {"reaped": [issue["identifier"] for issue in ended], "overdue": late, "moved": moved}

@@ -36,7 +36,7 @@ class Ledger:
             if known is not None:
                 del self._open[write]
                 known[0].close()
-            store = open_store(url, ids=self._base.ids, write=write)
+            store = open_store(url, clock=self._base.given_clock, ids=self._base.ids, write=write)
             self._open[write] = (store, _identity(url))
             return store
 
@@ -67,7 +67,7 @@ class Lent(Harness):
     """One call's harness over a ledger that stays open after it."""
 
     def __init__(self, ledger: Ledger, base: Harness, settings: Settings, command: str, actor: Actor | None) -> None:
-        super().__init__(settings, base.environ, command, ids=base.ids, actor=actor)
+        super().__init__(settings, base.environ, command, clock=base.given_clock, ids=base.ids, actor=actor)
         self._ledger = ledger
 
     @property

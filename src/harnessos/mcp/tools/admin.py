@@ -14,7 +14,7 @@ ADMIN = Tool(
     (
         Action(
             "reconcile",
-            "end runs whose lease ran out, and bring what depends on finished work up to date",
+            "end runs whose lease ran out, tell what depends on finished work, escalate what is overdue",
             run=knowing.reconcile,
             adds=(PROJECT,),
             idempotent=True,
