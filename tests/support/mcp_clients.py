@@ -72,6 +72,9 @@ class McpClient:
         except BaseException as problem:  # noqa: BLE001 # raised in the test's thread
             self._problem = problem
             self._ready.set()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
 
     async def _live(self) -> None:
         async with Client(stdio_client(self._server, errlog=self._errlog), mode=self._era) as self.client:

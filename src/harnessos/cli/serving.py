@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harnessos.errors import ToolProblem
+from harnessos.errors import BadUsage, ToolProblem
 from harnessos.mcp.options import Options
 
 if TYPE_CHECKING:
@@ -20,7 +20,14 @@ def mcp(call: Call) -> None:
 
     args = call.args
     options = Options(args.operator, args.read_only, args.profile)
+    if args.port is not None and not args.http:
+        raise BadUsage("--port is for --http", hint="`harness mcp --http --port N`")
     desk = Desk(options, args.store, call.harness.environ, wait_s=args.wait)
+    if args.http:
+        from harnessos.mcp import http
+
+        http.serve(desk, args.port or 0, call.out.note)
+        return
     from harnessos.mcp import stdio
 
     stdio.serve(desk)

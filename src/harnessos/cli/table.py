@@ -5,6 +5,14 @@ from __future__ import annotations
 from harnessos.commands import table
 from harnessos.commands.arguments import Command, arg, flag
 
+
+def port(word: str) -> int:
+    """Return a port's number. ValueError when it is none."""
+    if not word.isascii() or not word.isdigit() or int(word) > 65_535:
+        raise ValueError(f"{word!r} is no port: 0 to 65535")
+    return int(word)
+
+
 OWN: tuple[Command, ...] = (
     Command(
         "completion",
@@ -15,8 +23,12 @@ OWN: tuple[Command, ...] = (
     Command(
         "mcp",
         "harnessos.cli.serving:mcp",
-        "serve agents over MCP, on standard input and output",
+        "serve agents over MCP, on standard input and output or over HTTP",
         (
+            flag(
+                "--http", "serve over HTTP on this machine; the address and the token's file are told on standard error"
+            ),
+            arg("--port", metavar="N", type=port, help="with --http: the port; a free one by default"),
             flag("--read-only", "refuse whatever writes"),
             flag("--operator", "let the client do what only a person may; agents with this server answer to nobody"),
             arg(

@@ -11,6 +11,7 @@ import anyio.to_thread
 import mcp_types as types
 from mcp.server.lowlevel import Server
 
+from harnessos.mcp import offering
 from harnessos.mcp.asking import Hooks
 from harnessos.version import VERSION
 
@@ -58,7 +59,12 @@ def server_of(desk: Desk) -> Server[Any]:
         return types.CallToolResult(content=[said], structured_content=told.document, is_error=told.failed)
 
     server: Server[Any] = Server(
-        NAME, version=VERSION, instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
+        NAME,
+        version=VERSION,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        **offering.handlers(desk, limiter),
     )
     server.middleware.clear()  # spans for an exporter nobody installed
     return server

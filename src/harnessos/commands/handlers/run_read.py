@@ -7,6 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from harnessos import errors
+from harnessos.app import logs
 from harnessos.commands.output import clean, instant
 from harnessos.inspector import run_view, views
 from harnessos.inspector.views import counted, span
@@ -73,8 +74,8 @@ def _lines(seen: RunView) -> list[str]:
 def log(call: Call) -> None:
     """Print what a run's agent wrote, its newest turn's or all files'; --follow goes on until the run has ended."""
     run = call.harness.read(views.run, call.args.run)
-    folder = call.harness.settings.home / "runs" / run["id"]
-    files = _logs(folder)
+    home = call.harness.settings.home
+    files = logs.of_run(home, run["id"])
     if not files and not (call.args.follow and run["live"]):
         raise errors.UnknownIdentifier(
             f"{run['id']} left no log on this machine", hint=f"`harness run show {run['id']}` names its machine"
@@ -85,7 +86,7 @@ def log(call: Call) -> None:
     seen: dict[Path, int] = {}
     while True:
         live = call.harness.read(_live, run["id"])
-        _print_new(_logs(folder), seen)
+        _print_new(logs.of_run(home, run["id"]), seen)
         if not call.args.follow or not live:
             return
         _PAUSE.wait(_LOOK_S)
@@ -93,12 +94,6 @@ def log(call: Call) -> None:
 
 def _live(tx: Transaction, run_id: str) -> bool:
     return bool(views.run(tx, run_id)["live"])
-
-
-def _logs(folder: Path) -> list[Path]:
-    return (
-        sorted(folder.rglob("*.log"), key=lambda file: (file.stat().st_mtime_ns, file.name)) if folder.is_dir() else []
-    )
 
 
 def _print_new(files: list[Path], seen: dict[Path, int]) -> None:
