@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,20 @@ from harnessos.mcp.options import Options
 
 if TYPE_CHECKING:
     from harnessos.commands.call import Call
+
+_WORDS = {True: "ok", False: "WRONG", None: ""}
+
+
+def doctor(call: Call) -> int:
+    """Examine a server; exit 1 where a host would trip over it."""
+    from harnessos.mcp.doctor import examine
+
+    words = call.args.server or [sys.executable, "-m", "harnessos", "mcp"]
+    found = examine(words, call.harness.environ, call.harness.clock)
+    document = {"ok": all(one.ok is not False for one in found), "findings": [one._asdict() for one in found]}
+    rows = [(one.name, one.value, _WORDS[one.ok], "" if one.ok else one.advice) for one in found]
+    call.out.table(document, ("WHAT", "SEEN", "", "ADVICE"), rows, "")
+    return 0 if document["ok"] else 1
 
 
 def mcp(call: Call) -> None:

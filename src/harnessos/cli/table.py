@@ -40,6 +40,12 @@ OWN: tuple[Command, ...] = (
             arg("--wait", metavar="SECONDS", type=float, default=45.0, help="how long a call waits for a verdict; 45"),
         ),
     ),
+    Command(
+        "mcp doctor",
+        "harnessos.cli.serving:doctor",
+        "start an MCP server as a host would, measure it, and say what a host would trip over",
+        (arg("server", metavar="-- COMMAND", nargs="*", help="any server's command line; `harness mcp` by default"),),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "CALL_MARKER",
     "RUN_MARKER",
     "Child",
+    "Conversation",
     "EndedBy",
     "Finished",
     "become_subreaper",
@@ -34,6 +35,7 @@ TYPE_CHECKING = False  # `session begin` asks for an identity only, and must not
 if TYPE_CHECKING:
     from harnessos.processes.adoption import become_subreaper, is_alone, reap_orphans
     from harnessos.processes.child import Child, spawn
+    from harnessos.processes.conversation import Conversation
     from harnessos.processes.environment import CALL_MARKER, RUN_MARKER, built_environment
     from harnessos.processes.identity import (
         boot_id,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CALL_MARKER": "environment",
     "Child": "child",
+    "Conversation": "conversation",
     "EndedBy": "quick",
     "Finished": "quick",
     "RUN_MARKER": "environment",
