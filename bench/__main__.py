@@ -20,6 +20,7 @@ BENCHMARKS = {
     "Q3": "q03_unroutable",
     "Q4": "q04_postgres",
     "Q5": "q05_startup",
+    "Q6": "q06_mcp",
     "Q7": "q07_import",
     "Q8": "q08_search",
     "Q9": "q09_dream",

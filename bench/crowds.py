@@ -7,12 +7,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
+
 from bench import ledgers
+from bench.commands import Repository, call
 from harnessos.store import migrating
 from harnessos.store.sqlite import connect
 
 if TYPE_CHECKING:
-    import apsw
+    from bench.report import Bench
 
 
 def crowded(cache: Path, ready: int, *, lanes: int = 0) -> Path:
@@ -40,6 +43,21 @@ def crowded(cache: Path, ready: int, *, lanes: int = 0) -> Path:
     part.rename(path)
     part.with_name(part.name + ".lock").unlink(missing_ok=True)
     return path
+
+
+def registered(bench: Bench, ready: int, *, lanes: int = 0) -> tuple[Repository, Path]:
+    """Return a repository whose project is that of a crowded ledger, a copy, and the ledger's file."""
+    place = bench.place / str(ready)
+    place.mkdir()
+    ledger = taken(crowded(bench.cache, ready, lanes=lanes), place / "ledger.sqlite")
+    template = Repository(place / "template")
+    commit = call(("git", "rev-list", "--max-parents=0", "HEAD"), template.folder, template.env).output.decode().strip()
+    connection = apsw.Connection(str(ledger))
+    connection.execute("UPDATE projects SET root_commit = ?, kind = 'git'", (commit,))
+    connection.close()
+    (template.folder / ".git" / "harness.json").unlink(missing_ok=True)
+    template.harness("init", ".", "--key", ledgers.KEY, "--store", ledgers.address(ledger), "--force")
+    return template, ledger
 
 
 def taken(path: Path, to: Path) -> Path:

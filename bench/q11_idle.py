@@ -10,11 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import apsw
 import psutil
 
 from bench import commands, crowds, ledgers
-from bench.commands import ROOT, Repository, call
+from bench.commands import ROOT, Repository
 from bench.measure import Sample, exponent, sample
 from bench.report import Bench, Result, Target
 
@@ -97,16 +96,7 @@ def run(bench: Bench) -> Result:
 
 def _repository(bench: Bench, size: int) -> tuple[Repository, Path]:
     """Return a repository whose project is the one of the crowded ledger."""
-    place = bench.place / str(size)
-    place.mkdir()
-    ledger = crowds.taken(crowds.crowded(bench.cache, size, lanes=1), place / "ledger.sqlite")
-    template = Repository(place / "template")
-    commit = call(("git", "rev-list", "--max-parents=0", "HEAD"), template.folder, template.env).output.decode().strip()
-    connection = apsw.Connection(str(ledger))
-    connection.execute("UPDATE projects SET root_commit = ?, kind = 'git'", (commit,))
-    connection.close()
-    (template.folder / ".git" / "harness.json").unlink(missing_ok=True)
-    template.harness("init", ".", "--key", ledgers.KEY, "--store", ledgers.address(ledger), "--force")
+    template, ledger = crowds.registered(bench, size, lanes=1)
     (template.folder / "WORKFLOW.md").write_text(_WORKFLOW, encoding="utf-8")
     template.harness("project", "trust", ledgers.KEY)
     # The one issue that anybody may have must not be left for the supervisor.
