@@ -51,10 +51,10 @@ class Said(NamedTuple):
         return json.loads(self.err.strip().splitlines()[-1])["error"]
 
 
-def run_words(words: Sequence[str], env: Mapping[str, str], stdin: str = "") -> Said:
+def run_words(words: Sequence[str], env: Mapping[str, str], stdin: str = "", timeout: float = 120) -> Said:
     """Run any program with that environment and nothing else, and return how it ended."""
     done = subprocess.run(
-        words, env=env, input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+        words, env=env, input=stdin, capture_output=True, text=True, encoding="utf-8", timeout=timeout, check=False
     )
     return Said(done.returncode, done.stdout, done.stderr)
 
