@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +195,62 @@ def test_a_heartbeat_is_answered_while_a_long_call_goes_on(tmp_path: Path) -> No
         server.say({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
         assert pings(server, 98)
         eventually(lambda: terminal.good("run", "list", "--live")["items"] == [], what="the end of the cancelled run")
+
+
+def test_a_client_that_never_reads_cannot_keep_it_alive(tmp_path: Path) -> None:
+    """The pipe of its answers is full, and nobody will ever empty it."""
+    program = (
+        "import json, subprocess\n"
+        f"server = subprocess.Popen({SERVER!r}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        f"server.stdin.write({json.dumps(HELLO).encode() + chr(10).encode()!r})\n"
+        "for number in range(1, 60):\n"
+        "    server.stdin.write(json.dumps({'jsonrpc': '2.0', 'id': number, 'method': 'tools/list'}).encode() + b'\\n')\n"
+        "server.stdin.flush()\n"
+        "import select\n"
+        "select.select([server.stdout], [], [], 60)\n"
+        "server.stdin.close()\n"
+        "print(server.wait(), flush=True)\n"
+    )
+    with RawServer([sys.executable, "-c", program], minimal(tmp_path / "home")) as client:
+        assert client.lines.get(timeout=60).strip() == b"0"
+
+
+def test_works_with_minimal_environment() -> None:
+    with RawServer(SERVER, {"PATH": "/usr/bin:/bin", "PYTHONPATH": minimal(Path("/"))["PYTHONPATH"]}) as server:
+        server.greet()
+        server.call(1, "harness_inspector", **LOOK)
+        assert not server.answer(1)["result"]["isError"]
+
+
+def test_a_locked_ledger_delays_only_who_writes(tmp_path: Path) -> None:
+    terminal = registered(tmp_path)
+    with RawServer(SERVER, terminal.environment()) as server:
+        server.greet()
+        server.call(1, "harness_inspector", action="next_action", project="DOCS")
+        assert not server.answer(1)["result"]["isError"]
+        other = sqlite3.connect(terminal.home / "harness.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        server.call(2, "harness_session", action="begin", project="DOCS")
+        server.call(3, "harness_inspector", action="next_action", project="DOCS")
+        assert not server.answer(3)["result"]["isError"]
+        assert pings(server)
+        assert 2 not in server.answers
+        other.execute("ROLLBACK")
+        other.close()
+        assert server.answer(2)["result"]["structuredContent"]["session"]["token"]
+
+
+def test_a_ledger_of_a_newer_program_is_named(tmp_path: Path) -> None:
+    terminal = registered(tmp_path)
+    with sqlite3.connect(terminal.home / "harness.sqlite") as ledger:
+        ledger.execute("UPDATE meta SET value = '999' WHERE name = 'min_writer'")
+        ledger.execute("PRAGMA user_version = 999")
+    with RawServer(SERVER, terminal.environment()) as server:
+        server.greet()
+        server.call(1, "harness_session", action="begin", project="DOCS")
+        said = server.answer(1)["result"]["structuredContent"]
+        assert said["code"] == "store_too_new"
+        assert said["next"]["tool"] is None
+        server.call(2, "harness_symphony", action="inspect_state", project="DOCS")
+        assert not server.answer(2)["result"]["isError"], "an older program may still read"
+        assert pings(server)

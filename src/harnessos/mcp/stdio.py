@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harnessos.mcp.desk import Desk
 
 _LOOK_S = 0.5
+GRACE_S = 1.0
 
 
 def serve(desk: Desk) -> None:
@@ -37,6 +38,8 @@ async def _serve(desk: Desk) -> None:
     server = server_of(desk)
     async with stdio_server() as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())
+        # Answers that are on their way get a moment; a client that has left and never read them gets no more.
+        threading.Timer(GRACE_S, os._exit, (0,)).start()
 
 
 def _end_with(parent: int) -> None:
