@@ -72,7 +72,6 @@ BAD: list[tuple[object, str]] = [
     ({"kind": "command", "argv": ["x"]}, "g.name: is missing"),
     ({"name": "a b", "argv": ["x"]}, "g.name: must be 1 to 64"),
     ({"name": "n" * 65, "argv": ["x"]}, "g.name: must be 1 to 64"),
-    ({"name": "n", "kind": "scorecard"}, "g.kind: must be one of"),
     ({"name": "n"}, "g: needs exactly one of argv"),
     ({"name": "n", "argv": ["x"], "shell": "x"}, "g: needs exactly one of argv"),
     ({"name": "n", "argv": []}, "g.argv: must name a program"),

@@ -150,6 +150,34 @@ def issue_document(issue: Row) -> dict[str, Any]:
     return {**shown, "priority": PRIORITIES[issue["priority"]], **lists}
 
 
+def cards_in(files: Sequence[str]) -> list[Any]:
+    """Return the documents of scorecard files. NotAFile, BadDocument. Any: JSON."""
+    from pathlib import Path
+
+    from harnessos.files import read_bounded
+    from harnessos.model.scorecard import LARGEST
+
+    found = []
+    for file in files:
+        try:
+            found.append(json.loads(read_bounded(Path(file), LARGEST)))
+        except (ValueError, RecursionError) as problem:
+            raise errors.BadDocument(
+                f"{file} is no JSON: {problem}", hint="a scorecard is one JSON object"
+            ) from problem
+    return found
+
+
+def score(harness: Harness, token: str, documents: Sequence[object]) -> list[str]:
+    """Keep scorecards of the session's run, the last of them being what counts; return the ids of their artifacts."""
+    if not documents:
+        return []
+    from harnessos.dispatch import scorecards
+
+    run = harness.run_of(token)
+    return [scorecards.keep(harness.ground, run, document) for document in documents]
+
+
 def close(
     harness: Harness, token: str, outcome: str, *, commit: str | None, reason: str, task_fault: bool, cwd: Path
 ) -> dict[str, Any]:

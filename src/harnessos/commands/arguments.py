@@ -102,10 +102,12 @@ WANT = (
     *SERVES,
     flag("--fail-if-empty", "exit 75 when nothing is ready"),
 )
+SCORECARD = many("--scorecard", "FILE", "a scorecard as JSON; the newest one counts")
 CLOSE = (
     SESSION,
     arg("--outcome", required=True, choices=("finished", "failed", "released"), help="how the work ended"),
     arg("--commit", metavar="SHA", help="the commit to judge; HEAD of the checkout by default"),
     REASON,
     flag("--task-fault", "with failed: the task itself is at fault, not the agent"),
+    SCORECARD,
 )

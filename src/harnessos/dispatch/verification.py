@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harnessos import errors, gates, processes, worktrees
+from harnessos.dispatch import scorecards
 from harnessos.dispatch.checkouts import CleanCheckout
 from harnessos.dispatch.place import Place, Rules, rules_of
 from harnessos.files import FileLock, private_folder
@@ -184,6 +185,7 @@ def _execute(
         run_id=case.run["id"],
         stop=stop,
         approvals=ground.store.read(_approvals, case.issue["id"]),
+        card=scorecards.newest(ground, case.run) if gate.kind is GateKind.SCORECARD else None,
         tree_state=state,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from harnessos.gates import approval, command, diff, file, tests
+from harnessos.gates import approval, command, diff, file, scorecard, tests
 from harnessos.gates.ground import Ground
 from harnessos.model.gate import GateKind
 from harnessos.model.verdict import VALID_TREES, GateResult
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from harnessos.model.facts import Approval, DiffFacts
+    from harnessos.model.facts import Approval, Card, DiffFacts
     from harnessos.model.gate import Gate
 
 
@@ -28,6 +28,7 @@ def execute(
     run_id: str,
     stop: Callable[[], bool] | None = None,
     approvals: Iterable[Approval] = (),
+    card: Card | None = None,
     tree_state: str = "clean",
 ) -> GateResult:
     """Run one gate and say what it found; never raises for what the work or the gate's command did.
@@ -50,4 +51,6 @@ def execute(
             return diff.run(gate, ground, facts)
         case GateKind.APPROVAL:
             return approval.run(gate, ground, approvals)
+        case GateKind.SCORECARD:
+            return scorecard.run(gate, ground, card)
     assert_never(gate.kind)

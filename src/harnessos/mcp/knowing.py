@@ -11,6 +11,7 @@ from harnessos.app import examining, listing, skills
 from harnessos.kernel import escalation, reaping, settling
 from harnessos.mcp import schemas
 from harnessos.mcp.profiles import PROFILES
+from harnessos.model.gate import GateKind
 from harnessos.processes import this_process
 from harnessos.version import VERSION
 
@@ -73,7 +74,7 @@ def _overview(asked: Asked) -> Document:
         "symphony": {
             "mode": "supervised",
             "runners": {"command": True} | {name: shutil.which(name) is not None for name in RUNNERS},
-            "gates": ["command", "tests", "file", "diff", "approval"],
+            "gates": [kind.value for kind in GateKind],
             "max_agents": 4,
         },
         "mem0": {"configured": False, "available": False, "reason": "recall comes with the memory room"},

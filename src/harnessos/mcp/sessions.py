@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from harnessos.app import sessions
 from harnessos.app.sessions import Wish
+from harnessos.commands import table
+from harnessos.commands.call import Call
+from harnessos.mcp.actions import command_of
+from harnessos.mcp.asking import Answer
+from harnessos.mcp.filling import namespace, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +50,22 @@ def _wish(asked: Asked) -> Wish:
     )
 
 
+def checkpoint(asked: Asked) -> Document:
+    """Record progress, and the scorecards that come with it."""
+    token = asked.harness.token(asked.given.get("session"))
+    cards = sessions.score(asked.harness, token, asked.given.get("scorecards", []))
+    out = Answer(asked.hooks)
+    command = command_of(asked.action.command)
+    table.handler(command)(Call(namespace(command, values_of(asked.action, asked.given)), asked.harness, out))
+    assert isinstance(out.document, dict)
+    return {**out.document, "scorecards": cards} if cards else out.document
+
+
 def close(asked: Asked) -> Document:
     """End the session. A verdict that takes longer than a host waits is carried by the heartbeats after it."""
     token = asked.harness.token(asked.given.get("session"))
     outcome = asked.given["outcome"]
+    sessions.score(asked.harness, token, asked.given.get("scorecards", []))
 
     def work() -> Document:
         return sessions.close(

@@ -18,6 +18,15 @@ class DiffFacts(NamedTuple):
     taken: str = ""
 
 
+class Card(NamedTuple):
+    """A run's newest scorecard as it was read; `problem` says why it counts for nothing."""
+
+    id: str
+    average: float = 0.0
+    needs: int = 0
+    problem: str = ""
+
+
 class Approval(NamedTuple):
     """A person's answer to one approval gate; `subject` None stands for whatever commit is judged."""
 

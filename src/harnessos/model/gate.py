@@ -1,6 +1,6 @@
 """Gates: what the harness itself checks before it believes that work is done, as values.
 
-Document keys are the field names, with `in` for `where`. The kind `scorecard` is not built yet and is refused.
+Document keys are the field names, with `in` for `where`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from harnessos.model.fields import Fields
 from harnessos.model.jsonschema import schema_problems
+from harnessos.model.scorecard import LEAST
 
 DEFAULT_TIMEOUT_S = 600
 LONGEST_TIMEOUT_S = 24 * 3600
@@ -26,6 +27,7 @@ class GateKind(Enum):
     FILE = "file"
     DIFF = "diff"
     APPROVAL = "approval"
+    SCORECARD = "scorecard"
 
 
 class Place(Enum):
@@ -80,6 +82,7 @@ class Gate(NamedTuple):
     non_empty: bool = True
     question: str | None = None
     who: tuple[str, ...] = ()
+    target: int = LEAST
     protect: tuple[str, ...] = ()
 
     @property
@@ -118,6 +121,7 @@ _FIELDS: dict[GateKind, frozenset[str]] = {
     GateKind.FILE: _EVERY | {"in", "path", "min_size", "max_size", "schema", "patterns"},
     GateKind.DIFF: _EVERY | {"allowed", "non_empty"},
     GateKind.APPROVAL: _EVERY | {"question", "who"},
+    GateKind.SCORECARD: _EVERY | {"target"},
 }
 
 
@@ -250,10 +254,15 @@ def _read_approval(gate: Gate, fields: Fields) -> Gate:
     return gate._replace(question=fields.text("question"), who=fields.texts("who"))
 
 
+def _read_scorecard(gate: Gate, fields: Fields) -> Gate:
+    return gate._replace(target=fields.number("target", LEAST, low=1, high=10))
+
+
 _READERS = {
     GateKind.COMMAND: _read_command,
     GateKind.TESTS: _read_tests,
     GateKind.FILE: _read_file,
     GateKind.DIFF: _read_diff,
     GateKind.APPROVAL: _read_approval,
+    GateKind.SCORECARD: _read_scorecard,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harnessos.model.gate import LONGEST_TIMEOUT_S, GateKind, Place, ReportFormat
+from harnessos.model.scorecard import LEAST
 
 _TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
 _PATHS: dict[str, object] = {"type": "array", "items": {"type": "string", "minLength": 1}}
@@ -45,6 +46,7 @@ FIELDS: dict[GateKind, dict[str, object]] = {
     GateKind.FILE: {**_EVERY, **_FILE},
     GateKind.DIFF: {**_EVERY, "allowed": _PATHS, "non_empty": {"type": "boolean", "default": True}},
     GateKind.APPROVAL: {**_EVERY, "question": {"type": "string", "minLength": 1}, "who": _TEXTS},
+    GateKind.SCORECARD: {**_EVERY, "target": {"type": "integer", "minimum": 1, "maximum": 10, "default": LEAST}},
 }
 _NEEDED = {GateKind.FILE: ["path"], GateKind.APPROVAL: ["question"]}
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never
 
+from harnessos.model.gate import GateKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harnessos.model.gate import Gate, GateKind
+    from harnessos.model.gate import Gate
 
 VALID_TREES = frozenset({"clean", "ignored_files_present"})
 
@@ -67,7 +69,8 @@ def decide(
     """Judge one subject. Optional gates inform only; a result for another subject or an unclean tree is void.
 
     First hit wins: error (a required gate could not run, or has no valid result), rejected (one failed),
-    needs_review (a protected file changed, or an approval is open), unverified (none required), verified.
+    needs_review (a protected file changed, or an approval is open), unverified (none required, or scorecards only),
+    verified.
     """
     required = [gate for gate in gates if gate.required]
     results = tuple(results)
@@ -86,6 +89,8 @@ def decide(
         return Decision(Verdict.NEEDS_REVIEW, _sentence("waits for a person", waiting), _names(waiting))
     if not required:
         return Decision(Verdict.UNVERIFIED, "no gate is required, so nothing was proved")
+    if all(gate.kind is GateKind.SCORECARD for gate in required):
+        return Decision(Verdict.UNVERIFIED, "a scorecard alone proves nothing: its marks are the agent's own")
     return Decision(Verdict.VERIFIED, f"{_gates(len(required))} passed at {subject[:12]}")
 
 

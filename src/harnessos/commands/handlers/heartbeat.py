@@ -32,7 +32,12 @@ def checkpoint(call: Call) -> None:
         "decisions": args.decision,
         "artifacts": args.artifact,
     }
-    run = call.harness.run_of(call.harness.token(args.session))
+    token = call.harness.token(args.session)
+    if args.scorecard:
+        from harnessos.app import sessions
+
+        sessions.score(call.harness, token, sessions.cards_in(args.scorecard))
+    run = call.harness.run_of(token)
     made = Progress(args.title, args.summary, args.next_step, body(lists))
     row = call.harness.write(runs.checkpoint, runs.lease_of(run), made, runs.cause_of(run, "session.checkpoint"))
     call.out.show(row, f"checkpoint {row['number']} recorded; lease renewed")

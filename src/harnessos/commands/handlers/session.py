@@ -57,6 +57,7 @@ def show(call: Call) -> None:
 def _close(call: Call) -> dict[str, Any]:
     args = call.args
     token = call.harness.token(args.session)
+    sessions.score(call.harness, token, sessions.cards_in(args.scorecard))
     try:
         return sessions.close(
             call.harness,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harnessos.mcp import sessions
 from harnessos.mcp.actions import Action, Field, Tool
 
 _TTL = {"ttl": "ttl_seconds"}
 _CHECKOUT = Field("checkout", str, "the checkout the work lies in, where the harness made no worktree")
+_CARDS = Field("scorecards", list[dict[str, Any]], "marks for the work, each citing evidence by id; the newest counts")
 _LISTS = {"file": "files", "command": "commands", "decision": "decisions", "artifact": "artifacts"}
 _BRIEFED = 12_000
 
@@ -36,8 +39,11 @@ SESSION = Tool(
         Action(
             "checkpoint",
             "record progress, so that the next attempt need not start again; renews the lease",
-            "session checkpoint",
+            run=sessions.checkpoint,
+            command="session checkpoint",
             rename=_LISTS,
+            drop=("scorecard",),
+            adds=(_CARDS,),
             example={"title": "half done", "summary": "the parser works", "next_step": "its tests"},
         ),
         Action(
@@ -52,7 +58,8 @@ SESSION = Tool(
             "end the session; finished work is verified by the harness, at most 45 s while you wait",
             run=sessions.close,
             command="session close",
-            adds=(_CHECKOUT,),
+            drop=("scorecard",),
+            adds=(_CHECKOUT, _CARDS),
             example={"outcome": "finished"},
         ),
         Action(
@@ -61,8 +68,8 @@ SESSION = Tool(
             run=sessions.advance,
             command="session advance",
             rename=_TTL,
-            drop=("host",),
-            adds=(_CHECKOUT,),
+            drop=("host", "scorecard"),
+            adds=(_CHECKOUT, _CARDS),
             own_limit=_BRIEFED,
             example={"outcome": "finished"},
         ),
