@@ -106,7 +106,9 @@ def test_a_plan_from_a_client_brings_no_command_and_no_decision(
 
 def test_a_client_cancels_only_what_it_planned(terminal: Terminal, agent: Hands) -> None:
     mine = agent.good("harness_orchestrator", "plan_issues", **plan({"task": "mine"}))["created"][0]
-    assert agent.refused("harness_orchestrator", "cancel_issue", issue="DOCS-1")["code"] == "operator_only"
+    said = agent.refused("harness_orchestrator", "cancel_issue", issue="DOCS-1")
+    assert (said["code"], said["next"]["tool"]) == ("operator_only", None)
+    assert said["next"]["command"] == "harness issue cancel DOCS-1"
     assert agent.good("harness_orchestrator", "cancel_issue", issue=mine)["status"] == "cancelled"
 
 

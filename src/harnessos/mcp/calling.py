@@ -163,7 +163,8 @@ def _object(document: object) -> dict[str, Any]:
 
 def _refused(desk: Desk, asked: Asked | None, problem: errors.HarnessError) -> dict[str, Any]:
     document = json.loads(json.dumps(problem.as_dict(), default=str))
-    then: Next | None = following.of_hint(problem.hint, desk.tools, operator=desk.options.operator)
+    person = isinstance(problem, errors.OperatorOnly)
+    then: Next | None = following.of_hint(problem.hint, desk.tools, operator=desk.options.operator, person=person)
     if then is None:
         then = leading.after_error(asked, problem)
     return {**fitting.shortened(document, fitting.MOST), "next": then.document()}

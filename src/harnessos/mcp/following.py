@@ -63,13 +63,18 @@ def of_words(words: Sequence[str], tools: Iterable[Tool], reason: str, *, operat
     return asked
 
 
-def of_hint(hint: str, tools: Iterable[Tool], *, operator: bool) -> Next | None:
-    """Return the call for the first command that a hint names in full; None where it names none, or has a gap in it."""
+def of_hint(hint: str, tools: Iterable[Tool], *, operator: bool, person: bool = False) -> Next | None:
+    """Return the call for the first command that a hint names in full; None where it names none, or has a gap in it.
+
+    With `person` it stays a person's to give, gaps and all: an agent was just refused it.
+    """
     for found in _COMMAND.finditer(hint):
         try:
             words = shlex.split(found[1])
         except ValueError:
             continue
+        if person:
+            return Next(None, None, {}, hint, shlex.join(words))
         if not _gaps() & {*words}:
             return of_words(words, tools, hint, operator=operator)
     return None

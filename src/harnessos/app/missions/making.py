@@ -168,11 +168,19 @@ def make(harness: Harness, wish: Wish, say: Callable[[str], None]) -> Made:
             _fill(at, wish.idea or "", say)
         found = booting.look(at, None, [])
         booting.refuse(found)
-        installed = scheduling.install(at, scheduling.look(at, None), None)
+        installed = _scheduled(at, say)
         remove_any(unfinished)
         row = driving.run_now(at, None, "first") if wish.run and agent is not None else None
         keeping.refresh(at.site)
-        return Made(at, row, bool(installed))
+        return Made(at, row, installed)
+
+
+def _scheduled(at: At, say: Callable[[str], None]) -> bool:
+    """Register both schedules, which only a person does: a mission that an agent made waits for one."""
+    if at.cause.actor.kind == "agent":
+        say(f"a person registers its schedules: `harness mission schedule {at.place} --install --agent KIND`")
+        return False
+    return bool(scheduling.install(at, scheduling.look(at, None), None))
 
 
 def _rendered(spec: MissionSpec) -> dict[str, str]:

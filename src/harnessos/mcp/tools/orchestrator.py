@@ -45,7 +45,9 @@ ORCHESTRATOR = Tool(
                 Field("campaign", dict[str, Any], "{name, objective?, policy?}; the project's `default` by default"),
                 Field("version", int, "1"),
             ),
-            example={"milestones": [{"milestone_key": "m1", "description": "first", "issues": [{"task": "do it"}]}]},
+            example={
+                "milestones": [{"milestone_key": "spring", "description": "first", "issues": [{"task": "do it"}]}]
+            },
         ),
         Action("promote_queue", "recompute what is ready; normally changes nothing", "plan promote", idempotent=True),
         Action(
