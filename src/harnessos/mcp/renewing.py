@@ -35,6 +35,12 @@ class Renewing:
                 self._thread = threading.Thread(target=self._work, name="harness-renew", daemon=True)
                 self._thread.start()
 
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Return the sessions that are renewed."""
+        with self._lock:
+            return frozenset(self._tokens)
+
     def stop(self) -> None:
         """Renew nothing more."""
         self._end.set()
@@ -45,9 +51,7 @@ class Renewing:
 
     def renew(self) -> None:
         """Renew every session once; forget those that are over."""
-        with self._lock:
-            tokens = list(self._tokens)
-        for token in tokens:
+        for token in self.tokens:
             try:
                 self._ledger.store(write=True).write(_renew, fingerprint(token))
             except (errors.LeaseLost, errors.UnknownIdentifier):
