@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,24 +13,13 @@ from hypothesis import strategies as st
 from harnessos.mcp import schemas
 from harnessos.mcp.fitting import shortened, size
 from harnessos.mcp.tools import TOOLS
-from tests.support.commands import Terminal, registered
-from tests.support.mcp_desk import Hands
+from tests.support.commands import registered
+from tests.support.mcp_desk import Hands, agent, terminal
+
+__all__ = ["agent", "terminal"]
 
 USUAL = 2_000
 ACTIONS = [(tool.name, action) for tool in TOOLS for action in tool.actions]
-LOOKING = [(name, action) for name, action in ACTIONS if not action.writes and not action.needs]
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    return registered(tmp_path)
-
-
-@pytest.fixture
-def agent(terminal: Terminal) -> Iterator[Hands]:
-    made = Hands(terminal.environment(), terminal.cwd)
-    yield made
-    made.desk.close()
 
 
 def busy(agent: Hands, count: int = 60) -> None:

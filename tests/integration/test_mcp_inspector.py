@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from harnessos.store.opening import create_store
 from tests.support.commands import run_words
 from tests.support.mcp_clients import minimal
 from tests.support.python import ROOT
 from tests.support.repositories import commit_files
-from tests.support.supervised import KEY, Site
+from tests.support.supervised import EITHER, KEY, Site, on_store
 
 PACKAGE = "@modelcontextprotocol/inspector@0.15.0"
 SESSION, MISSION = "harness_session", "harness_mission"
@@ -37,18 +36,13 @@ def inspector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "node_modules" / ".bin" / "mcp-inspector"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EITHER)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A project whose one gate looks for a change."""
-    store = None
-    if request.param == "postgres":
-        store = request.getfixturevalue("database")
-        create_store(store)
-    made = Site(tmp_path, store=store)
-    made.workflow("true")
-    assert made.call("project", "trust", KEY).code == 0
-    yield made
-    made.close()
+    with on_store(request, tmp_path) as made:
+        made.workflow("true")
+        assert made.call("project", "trust", KEY).code == 0
+        yield made
 
 
 class Typed:

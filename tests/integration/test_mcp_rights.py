@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harnessos.mcp.tools import TOOLS
-from tests.support.commands import Terminal, registered
-from tests.support.mcp_desk import Hands
+from tests.support.commands import Terminal
+from tests.support.mcp_desk import Hands, agent, terminal
 from tests.support.workspaces import Workspace
+
+__all__ = ["agent", "terminal"]
 
 PERSONS = [(tool.name, action) for tool in TOOLS for action in tool.actions if action.persons]
 WRITING = [(tool.name, action) for tool in TOOLS for action in tool.actions if action.writes and not action.needs]
 COMMAND = {"name": "g", "kind": "command", "argv": ["touch", "/tmp/owned"]}
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    return registered(tmp_path)
-
-
-@pytest.fixture
-def agent(terminal: Terminal) -> Iterator[Hands]:
-    """An ordinary client."""
-    made = Hands(terminal.environment(), terminal.cwd)
-    yield made
-    made.desk.close()
 
 
 def of_the_ledger(terminal: Terminal) -> str:

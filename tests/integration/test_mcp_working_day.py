@@ -8,30 +8,24 @@ from typing import Any
 
 import pytest
 
-from harnessos.store.opening import create_store
 from tests.support.mcp_clients import ERAS, McpClient, minimal
 from tests.support.mission_documents import FILLED
 from tests.support.repositories import commit_files
-from tests.support.supervised import KEY, Site
+from tests.support.supervised import EITHER, KEY, Site, on_store
 from tests.support.waiting import eventually
 
 INSPECT, PLAN, SESSION, MISSION = "harness_inspector", "harness_orchestrator", "harness_session", "harness_mission"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EITHER)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A trusted project in a ledger on either store, whose gate waits for a file `go` beside the project."""
-    store = None
-    if request.param == "postgres":
-        store = request.getfixturevalue("database")
-        create_store(store)
-    made = Site(tmp_path, store=store)
-    waits = f"while [ ! -e '{tmp_path / 'go'}' ]; do sleep 0.05; done; grep -q good work.txt"
-    gate = {"name": "works", "kind": "command", "shell": waits}
-    made.workflow("true", gates=[gate, {"name": "changes", "kind": "diff"}])
-    assert made.call("project", "trust", KEY).code == 0
-    yield made
-    made.close()
+    with on_store(request, tmp_path) as made:
+        waits = f"while [ ! -e '{tmp_path / 'go'}' ]; do sleep 0.05; done; grep -q good work.txt"
+        gate = {"name": "works", "kind": "command", "shell": waits}
+        made.workflow("true", gates=[gate, {"name": "changes", "kind": "diff"}])
+        assert made.call("project", "trust", KEY).code == 0
+        yield made
 
 
 def client(site: Site, era: str, *words: str) -> McpClient:

@@ -9,29 +9,23 @@ from typing import Any
 
 import pytest
 
-from harnessos.store.opening import create_store
 from tests.support.mcp_desk import Hands
 from tests.support.repositories import commit_files
 from tests.support.scorecards import card
-from tests.support.supervised import KEY, Site, issue
+from tests.support.supervised import EITHER, KEY, Site, issue, on_store
 
 SESSION, SAVED = "harness_session", "harness_artifacts"
 MARKS = {"name": "marks", "kind": "scorecard"}
 CHANGES = {"name": "changes", "kind": "diff"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EITHER)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A project whose gates are a change and a scorecard."""
-    store = None
-    if request.param == "postgres":
-        store = request.getfixturevalue("database")
-        create_store(store)
-    made = Site(tmp_path, store=store)
-    made.workflow("true", gates=[CHANGES, MARKS])
-    made.plan(issue("work"))
-    yield made
-    made.close()
+    with on_store(request, tmp_path) as made:
+        made.workflow("true", gates=[CHANGES, MARKS])
+        made.plan(issue("work"))
+        yield made
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from harnessos.mcp import calling
 from harnessos.mcp.asking import Hooks
 from harnessos.mcp.desk import Desk
 from harnessos.mcp.options import Options
+from tests.support.commands import Terminal, registered
 from tests.support.mcp_clients import Reply
 
 
@@ -44,3 +47,17 @@ class Hands:
         reply = self.call(tool, action, **arguments)
         assert reply.failed, reply.document
         return reply.document
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A registered project with a plan (fixture: import it)."""
+    return registered(tmp_path)
+
+
+@pytest.fixture
+def agent(terminal: Terminal) -> Iterator[Hands]:
+    """An ordinary client of a server in that project (fixture: import it)."""
+    made = Hands(terminal.environment(), terminal.cwd)
+    yield made
+    made.desk.close()

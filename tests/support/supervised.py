@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any  # documents are plain JSON
 
@@ -23,6 +24,7 @@ from harnessos.model.run import OPERATOR, SUPERVISOR
 from harnessos.ports import Clock
 from harnessos.services import loop
 from harnessos.services.supervisor import Ending, Options, Supervisor
+from harnessos.store.opening import create_store
 from harnessos.store.transaction import Row
 from tests.support.python import ROOT
 from tests.support.repositories import make_repository, user_git
@@ -249,6 +251,22 @@ class Site:
 _AS_SOMEONE = """export GIT_AUTHOR_NAME=Agent GIT_AUTHOR_EMAIL=a@example.org
 export GIT_COMMITTER_NAME=Agent GIT_COMMITTER_EMAIL=a@example.org
 """
+
+
+EITHER = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+"""Parameters of a fixture that makes a site on each kind of store."""
+
+
+@contextmanager
+def on_store(request: pytest.FixtureRequest, folder: Path) -> Iterator[Site]:
+    """A site in a new ledger on the store that the fixture's parameter names."""
+    store = None
+    if request.param == "postgres":
+        store = request.getfixturevalue("database")
+        create_store(store)
+    made = Site(folder, store=store)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ from harnessos.commands.table_memory import shown
 from harnessos.commands.table_missions import above_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from harnessos.app.harness import Harness
     from harnessos.commands.arguments import Argument, Command
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.asking import Hooks
+    from harnessos.mcp.options import Options
 
 LARGEST = 1_000_000_000
 _COUNTS = {row_count: 1000, shown: 1000, above_zero: LARGEST - 1, worker_count: 100}
@@ -98,6 +100,25 @@ class Tool(NamedTuple):
     def action(self, name: str) -> Action | None:
         """Return an action by name."""
         return next((action for action in self.actions if action.name == name), None)
+
+
+class Asked(NamedTuple):
+    """A call that is allowed and whose arguments are right, as the functions behind it see it.
+
+    `given` is without `action`, and without what was not given. `tools` and `options` are the server's; `renew` keeps a
+    session alive from now on, and `wait_s` is how long an answer may take. `client` is the client's name for itself.
+    """
+
+    tool: Tool
+    action: Action
+    given: Mapping[str, Any]  # Any: JSON values of the types the action's fields have
+    harness: Harness
+    tools: Sequence[Tool]
+    options: Options
+    renew: Callable[[str], None]
+    wait_s: float
+    hooks: Hooks
+    client: str = ""
 
 
 def command_of(words: str) -> Command:

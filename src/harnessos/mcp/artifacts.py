@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harnessos.app import keeping
 
 if TYPE_CHECKING:
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 
 def save(asked: Asked) -> dict[str, Any]:

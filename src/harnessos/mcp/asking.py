@@ -1,18 +1,14 @@
-"""One call as the functions behind it see it, and what they answer with."""
+"""How a call hears of its client, and where a command shows it the answer."""
 
 from __future__ import annotations
 
 from threading import Event
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from harnessos.commands.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from harnessos.app.harness import Harness
-    from harnessos.mcp.actions import Action, Tool
-    from harnessos.mcp.desk import Desk
+    from collections.abc import Callable, Sequence
 
 _MOST_NOTES = 20
 
@@ -28,18 +24,6 @@ class Hooks:
         """Report progress in words."""
         if self._tell is not None:
             self._tell(text)
-
-
-class Asked(NamedTuple):
-    """A call that is allowed and whose arguments are right. `given` is without `action`, and without what was not given."""
-
-    tool: Tool
-    action: Action
-    given: Mapping[str, Any]  # Any: JSON values of the types the action's fields have
-    harness: Harness
-    desk: Desk
-    hooks: Hooks
-    client: str = ""
 
 
 class Answer(Output):

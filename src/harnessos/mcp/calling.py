@@ -12,8 +12,8 @@ from harnessos import errors
 from harnessos.commands import table
 from harnessos.commands.call import Call
 from harnessos.mcp import fitting, following, leading
-from harnessos.mcp.actions import command_of
-from harnessos.mcp.asking import Answer, Asked, Hooks
+from harnessos.mcp.actions import Asked, command_of
+from harnessos.mcp.asking import Answer, Hooks
 from harnessos.mcp.filling import namespace, typed, values_of
 from harnessos.mcp.schemas import model
 from harnessos.model.words import is_sayable
@@ -61,7 +61,8 @@ def _asked(desk: Desk, tool_name: str, raw: object, hooks: Hooks, client: str) -
         raise errors.BadUsage(f"{tool.name} has no action {name!r}", hint=f"one of {known}")
     given = _read(tool, action, {key: value for key, value in raw.items() if key != "action"})
     _allow(desk, tool, action, given)
-    return Asked(tool, action, given, desk.harness(tool, action, given, client), desk, hooks, client)
+    harness = desk.harness(tool, action, given, client)
+    return Asked(tool, action, given, harness, desk.tools, desk.options, desk.renewing.add, desk.wait_s, hooks, client)
 
 
 def _read(tool: Tool, action: Action, raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 MOST = 1_800
 """Bytes of JSON, with room for `next`."""

@@ -16,8 +16,7 @@ from harnessos.processes import this_process
 from harnessos.version import VERSION
 
 if TYPE_CHECKING:
-    from harnessos.mcp.actions import Action
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Action, Asked
 
 RUNNERS = ("claude", "codex", "gemini")
 _REAPED = 32
@@ -31,7 +30,7 @@ def capabilities(asked: Asked) -> Document:
     name, wanted = asked.given.get("tool"), asked.given.get("action_name")
     if name is None:
         return _overview(asked)
-    tool = next((one for one in asked.desk.tools if one.name == name), None)
+    tool = next((one for one in asked.tools if one.name == name), None)
     if tool is None:
         raise errors.UnknownIdentifier(f"there is no tool {name!r} here", hint="capabilities without a tool lists them")
     if wanted is None:
@@ -53,16 +52,16 @@ def _line(action: Action) -> Document:
 
 
 def _overview(asked: Asked) -> Document:
-    options = asked.desk.options
+    options = asked.options
     return {
         "version": VERSION,
         "tools": {
             tool.name: {"about": tool.about, "actions": [action.name for action in tool.actions if not action.needs]}
-            for tool in asked.desk.tools
+            for tool in asked.tools
         },
         "unavailable": {
             f"{tool.name} {action.name}": action.needs
-            for tool in asked.desk.tools
+            for tool in asked.tools
             for action in tool.actions
             if action.needs
         },

@@ -11,8 +11,7 @@ from harnessos.mcp.following import Next, call, look
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from harnessos.mcp.actions import Tool
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked, Tool
 
 Document = dict[str, Any]  # Any: JSON
 
@@ -26,11 +25,11 @@ def after(asked: Asked, document: Document, tools: Iterable[Tool]) -> Next:
             payload.get("command", ["harness", "status"]),
             tools,
             str(document.get("reason", "")),
-            operator=asked.desk.options.operator,
+            operator=asked.options.operator,
         )
     if asked.action.name == "why" and document.get("command"):
         return following.of_words(
-            document["command"], tools, str(document["sentence"]), operator=asked.desk.options.operator
+            document["command"], tools, str(document["sentence"]), operator=asked.options.operator
         )
     lead = _LEADS.get((asked.tool.name, name))
     found = lead(asked, document) if lead else None

@@ -12,7 +12,7 @@ from harnessos.mcp.asking import Answer
 from harnessos.mcp.filling import namespace
 
 if TYPE_CHECKING:
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 _OWN = ("verb", "workspace", "session")
 _NAMES = {"worker": "agent", "agent": "agent"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harnessos.app import planning
 
 if TYPE_CHECKING:
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 _PARTS = ("version", "plan_key", "campaign", "milestones")
 

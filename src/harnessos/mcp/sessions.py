@@ -16,7 +16,7 @@ from harnessos.mcp.filling import namespace, values_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 Document = dict[str, Any]  # Any: JSON
 _LOOK_S = 0.1
@@ -31,7 +31,7 @@ def begin(asked: Asked) -> Document:
 def _kept(asked: Asked, document: Document) -> Document:
     session = document["session"]
     if session is not None:
-        asked.desk.renewing.add(session["token"])
+        asked.renew(session["token"])
     return document
 
 
@@ -122,7 +122,7 @@ def _within(asked: Asked, work: Callable[[], Document]) -> Document | None:
         ended.set()
 
     threading.Thread(target=run, name="harness-verify", daemon=True).start()
-    left = asked.desk.wait_s
+    left = asked.wait_s
     while left > 0 and not ended.wait(_LOOK_S) and not asked.hooks.gone.is_set():
         left -= _LOOK_S
     if failed:

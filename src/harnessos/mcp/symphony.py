@@ -13,7 +13,7 @@ from harnessos import errors, processes
 from harnessos.plans.slices import compiled
 
 if TYPE_CHECKING:
-    from harnessos.mcp.asking import Asked
+    from harnessos.mcp.actions import Asked
 
 LONGEST_S = 24 * 3600.0
 _EVERY = 100

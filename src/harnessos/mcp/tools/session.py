@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harnessos.mcp import sessions
 from harnessos.mcp.actions import Action, Field, Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TTL = {"ttl": "ttl_seconds"}
 _CHECKOUT = Field("checkout", str, "the checkout the work lies in, where the harness made no worktree")
@@ -13,28 +16,27 @@ _CARDS = Field("scorecards", list[dict[str, Any]], "marks for the work, each cit
 _LISTS = {"file": "files", "command": "commands", "decision": "decisions", "artifact": "artifacts"}
 _BRIEFED = 12_000
 
+
+def _begin(name: str, purpose: str, command: str, example: Mapping[str, object] | None = None) -> Action:
+    return Action(
+        name,
+        purpose,
+        run=sessions.begin,
+        command=command,
+        rename=_TTL,
+        drop=("host",),
+        own_limit=_BRIEFED,
+        example=example or {},
+    )
+
+
 SESSION = Tool(
     "harness_session",
     "Takes an issue, holds its lease, hands the work in. The token is in `session`.",
     (
-        Action(
-            "begin",
-            "take an issue: token, briefing, worktree",
-            run=sessions.begin,
-            command="session begin",
-            rename=_TTL,
-            drop=("host",),
-            own_limit=_BRIEFED,
-            example={"project": "DOCS"},
-        ),
-        Action(
-            "begin_recovery",
-            "take an issue whose last run was lost, with what that run left",
-            run=sessions.begin,
-            command="session begin-recovery",
-            rename=_TTL,
-            drop=("host",),
-            own_limit=_BRIEFED,
+        _begin("begin", "take an issue: token, briefing, worktree", "session begin", {"project": "DOCS"}),
+        _begin(
+            "begin_recovery", "take an issue whose last run was lost, with what that run left", "session begin-recovery"
         ),
         Action(
             "checkpoint",
