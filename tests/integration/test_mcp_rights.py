@@ -167,6 +167,18 @@ def test_a_read_only_server_writes_nothing(terminal: Terminal, tool: str, action
     reader.desk.close()
 
 
+def test_a_read_only_server_renews_no_lease_by_looking(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path)
+    ws.start()
+    reader = Hands(ws.terminal.environment(), tmp_path, read_only=True)
+    before = of_the_ledger(ws.terminal)
+    for action in ("show", "topics", "context"):
+        reader.good("harness_mission", action, workspace=str(ws.path))
+    reader.good("harness_mission", "search", workspace=str(ws.path), query="x")
+    assert of_the_ledger(ws.terminal) == before
+    reader.desk.close()
+
+
 def test_a_read_only_server_looks(terminal: Terminal) -> None:
     reader = Hands(terminal.environment(), terminal.cwd, read_only=True)
     assert reader.good("harness_inspector", "next_action")["action"] == "begin"

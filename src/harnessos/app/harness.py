@@ -27,7 +27,7 @@ _WORDS = ("HARNESS_HOME", "HARNESS_STORE", "HARNESS_PROJECT", "HARNESS_RUN_ID")
 class Harness:
     """Settings and everything made from them. `command` names in events what was called, such as `issue retry`.
 
-    `actor` is who acts, where the environment does not say it.
+    `actor` is who acts, where the environment does not say it. With `reads_only` nothing is written, a lease not renewed.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Harness:
         clock: Clock | None = None,
         ids: Ids | None = None,
         actor: Actor | None = None,
+        reads_only: bool = False,
     ) -> None:
         self.settings = settings
         self.environ = environ
@@ -47,6 +48,7 @@ class Harness:
         self.ids = ids or SystemIds()
         self.given_clock = clock
         self._given_actor = actor
+        self.reads_only = reads_only
 
     @property
     def actor(self) -> Actor:
@@ -87,7 +89,9 @@ class Harness:
             self.settings.require_in_place()
 
     def write(self, command: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a kernel command in a write transaction."""
+        """Run a kernel command in a write transaction. Refused where only reading is allowed."""
+        if self.reads_only:
+            raise errors.Refused("nothing is written here", hint="a person starts the server without --read-only")
         return self.store.write(command, *args, **kwargs)
 
     def read(self, query: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -165,7 +169,13 @@ class Harness:
         """
         chosen = self.settings.for_workspace(registered)
         return Harness(
-            chosen, self.environ, self.command, clock=self.given_clock, ids=self.ids, actor=self._given_actor
+            chosen,
+            self.environ,
+            self.command,
+            clock=self.given_clock,
+            ids=self.ids,
+            actor=self._given_actor,
+            reads_only=self.reads_only,
         )
 
     def close(self) -> None:

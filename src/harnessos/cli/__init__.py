@@ -1,3 +1,3 @@
-"""The command line: a table of commands, a parser for the one that was called, and a translation for each."""
+"""The command line: words become a command's arguments, its answer becomes text on a terminal or JSON."""
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ class Desk:
             if not Path(checkout).expanduser().is_absolute():
                 raise errors.BadUsage(f"{checkout!r} says no place", hint="an absolute path of a checkout")
             settings = settings._replace(cwd=Path(checkout).expanduser())
-        return Lent(self.ledger, self.base, settings, command, self._actor(given, client))
+        actor = self._actor(given, client)
+        return Lent(self.ledger, self.base, settings, command, actor, reads_only=self.options.read_only)
 
     def _actor(self, given: Mapping[str, Any], client: str) -> Actor:
         """Return who acts: an agent, however it came, unless the server was started for a person."""

@@ -66,8 +66,25 @@ def _identity(url: str) -> object:
 class Lent(Harness):
     """One call's harness over a ledger that stays open after it."""
 
-    def __init__(self, ledger: Ledger, base: Harness, settings: Settings, command: str, actor: Actor | None) -> None:
-        super().__init__(settings, base.environ, command, clock=base.given_clock, ids=base.ids, actor=actor)
+    def __init__(
+        self,
+        ledger: Ledger,
+        base: Harness,
+        settings: Settings,
+        command: str,
+        actor: Actor | None,
+        *,
+        reads_only: bool = False,
+    ) -> None:
+        super().__init__(
+            settings,
+            base.environ,
+            command,
+            clock=base.given_clock,
+            ids=base.ids,
+            actor=actor,
+            reads_only=reads_only,
+        )
         self._ledger = ledger
 
     @property
