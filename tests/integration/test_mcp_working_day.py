@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.mcp_clients import ERAS, McpClient, minimal
@@ -108,6 +109,22 @@ def test_a_working_day_through_mcp_alone(site: Site, tmp_path: Path, era: str) -
         assert agent.good("harness_artifacts", "list", project=KEY)["items"][0]["sha256"] == saved["sha256"]
         assert agent.good(INSPECT, "health_snapshot")["ok"] in (True, False)
     assert site.issue(f"{KEY}-1")["status"] == "done"
+
+
+def test_a_server_that_is_killed_while_it_verifies_loses_nothing(site: Site, tmp_path: Path) -> None:
+    site.plan({"task": "work", "priority": "medium", "size": "S"})
+    with client(site, "auto", "--wait", "0.5") as agent:
+        begun = agent.good(SESSION, "begin", project=KEY, worktree=True)
+        token = begun["session"]["token"]
+        worked(begun["worktree"], "good")
+        assert agent.good(SESSION, "close", session=token, outcome="finished")["phase"] == "verifying"
+        (server,) = [pid for pid in psutil.Process().children(recursive=True) if "mcp" in pid.cmdline()[-3:]]
+        server.kill()
+    (tmp_path / "go").touch()
+    with client(site, "auto", "--wait", "30") as agent:
+        assert agent.good(SESSION, "heartbeat", session=token)["verdict"] == "verified"
+    assert site.issue(f"{KEY}-1")["status"] == "done"
+    assert len(site.runs(f"{KEY}-1")) == 1
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -179,9 +179,12 @@ def score(harness: Harness, token: str, documents: Sequence[object]) -> list[str
 
 
 def close(
-    harness: Harness, token: str, outcome: str, *, commit: str | None, reason: str, task_fault: bool, cwd: Path
+    harness: Harness, token: str, outcome: str, *, commit: str | None, reason: str, task_fault: bool, cwd: Path | None
 ) -> dict[str, Any]:
-    """End the session; the document's `verdict` is None where nothing was judged."""
+    """End the session; the document's `verdict` is None where nothing was judged.
+
+    `cwd` is where the caller stands, None for the project's own place; a worktree of the run's own comes before both.
+    """
     from harnessos.dispatch import closing
 
     ground = harness.ground
@@ -203,11 +206,11 @@ def _require_ordinary(harness: Harness, token: str) -> None:
         )
 
 
-def _checkout(cwd: Path) -> Path | None:
+def _checkout(cwd: Path | None) -> Path | None:
     """Return the caller's checkout: the folder it is in, when that lies in a repository."""
     from harnessos.discovery import find_common_dir
 
-    return cwd if find_common_dir(cwd) is not None else None
+    return cwd if cwd is not None and find_common_dir(cwd) is not None else None
 
 
 def project_of(harness: Harness, token: str) -> str:

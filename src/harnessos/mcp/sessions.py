@@ -12,6 +12,7 @@ from harnessos.commands.call import Call
 from harnessos.mcp.actions import command_of
 from harnessos.mcp.asking import Answer
 from harnessos.mcp.filling import namespace, values_of
+from harnessos.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +55,42 @@ def checkpoint(asked: Asked) -> Document:
     """Record progress, and the scorecards that come with it."""
     token = asked.harness.token(asked.given.get("session"))
     cards = sessions.score(asked.harness, token, asked.given.get("scorecards", []))
+    document = _typed(asked)
+    return {**document, "scorecards": cards} if cards else document
+
+
+def heartbeat(asked: Asked) -> Document:
+    """Renew the lease; where the gates run and whoever ran them is dead, they are run again from here.
+
+    Of a session that is over by its verdict this is told, and is no lost lease.
+    """
+    token = asked.harness.token(asked.given.get("session"))
+    run = asked.harness.run_of(token)
+    if run["live"] and run["phase"] == "verifying":
+        show(asked)
+        run = asked.harness.run_of(token)
+    if run["live"] or run["verdict"] is None or run["outcome"] == Outcome.LOST:
+        return _typed(asked)
+    return {name: run[name] for name in ("expires_at", "phase", "stop_request", "verdict", "outcome", "reason")}
+
+
+def show(asked: Asked) -> Document:
+    """Show the session; a dead verifier is replaced, for as long as a host waits and beyond."""
+    token = asked.harness.token(asked.given.get("session"))
+
+    def work() -> Document:
+        return sessions.show(asked.harness, token, wait=False)
+
+    return _within(asked, work) or _still_verifying(asked, token)
+
+
+def _typed(asked: Asked) -> Document:
+    """Return what the action's command answers."""
     out = Answer(asked.hooks)
     command = command_of(asked.action.command)
     table.handler(command)(Call(namespace(command, values_of(asked.action, asked.given)), asked.harness, out))
     assert isinstance(out.document, dict)
-    return {**out.document, "scorecards": cards} if cards else out.document
+    return out.document
 
 
 def close(asked: Asked) -> Document:
@@ -75,7 +107,7 @@ def close(asked: Asked) -> Document:
             commit=asked.given.get("commit"),
             reason=asked.given.get("reason", ""),
             task_fault=bool(asked.given.get("task_fault")),
-            cwd=asked.harness.settings.cwd if "checkout" in asked.given else asked.harness.settings.home,
+            cwd=asked.harness.settings.cwd if "checkout" in asked.given else None,
         )
 
     if outcome != "finished":
@@ -95,16 +127,16 @@ def advance(asked: Asked) -> Document:
 
 
 def _still_verifying(asked: Asked, token: str) -> Document:
-    state = sessions.show(asked.harness, token, wait=False)
-    session = state["session"]
+    """Say that the gates go on, from the row alone: whoever would look closer might have to run them."""
+    run = asked.harness.run_of(token)
+    over = run["phase"] == "ended"
     return {
-        "verdict": session["verdict"] if session["phase"] == "ended" else None,
-        "phase": session["phase"],
+        "verdict": run["verdict"] if over else None,
+        "phase": run["phase"] if over else "verifying",
         "reason": "the gates take longer than a host waits; they go on",
-        "commit": session["commit_id"],
-        "run_id": session["run_id"],
-        "session_open": session["live"],
-        "issue": state["issue"],
+        "commit": run["commit_id"],
+        "run_id": run["id"],
+        "session_open": bool(run["live"]),
     }
 
 

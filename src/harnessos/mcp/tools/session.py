@@ -51,10 +51,18 @@ SESSION = Tool(
         Action(
             "heartbeat",
             "renew the lease; carries phase, verdict and a request to stop",
-            "session heartbeat",
+            run=sessions.heartbeat,
+            command="session heartbeat",
             idempotent=True,
         ),
-        Action("show", "show the session and its issue", "session show", drop=("wait",), idempotent=True),
+        Action(
+            "show",
+            "show the session and its issue",
+            run=sessions.show,
+            command="session show",
+            drop=("wait",),
+            idempotent=True,
+        ),
         Action(
             "close",
             "end the session; finished work is verified by the harness, at most 45 s while you wait",
