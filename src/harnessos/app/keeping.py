@@ -10,6 +10,7 @@ from harnessos import errors
 from harnessos.files import contained, sha256_file
 from harnessos.inspector.views import page_size
 from harnessos.kernel import runs
+from harnessos.model import scorecard
 from harnessos.store import named
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harnessos.store.transaction import Row, Transaction
 
 LARGEST = 1 << 30
+_MOST = 1000
 _SHOWN = ("id", "identifier", "run_id", "kind", "path", "sha256", "size", "created_at")
 
 
@@ -34,6 +36,8 @@ def save(harness: Harness, token: str, kind: str, path: str) -> dict[str, Any]:
 
     Refused for a path that leads out of it, NotAFile for what is no regular file or larger than 1 GB.
     """
+    if kind == scorecard.KIND:
+        raise errors.BadUsage("a scorecard is no file to save", hint="`harness session checkpoint --scorecard FILE`")
     run = harness.run_of(token)
     root = Path(run["worktree"] or run["path"])
     file = contained(root, Path(path))
@@ -60,13 +64,19 @@ def _listed(tx: Transaction, key: str | None, wanted: Wanted) -> dict[str, Any]:
     kind = wanted.kind or ""
     if wanted.issue is not None:
         issue = named.issue(tx, wanted.issue)
-        rows = tx.all("artifact_of_issue", issue=issue["id"], kind=kind, after=wanted.cursor, most=limit + 1)
+        rows = [{**row, "identifier": issue["identifier"]} for row in _of_issue(tx, issue["id"], kind, wanted.cursor)]
     else:
         assert key is not None
         project = named.project(tx, key)
         rows = tx.all("artifact_of_project", project=project["id"], kind=kind, after=wanted.cursor, most=limit + 1)
     items = [_shown(row) for row in rows[:limit]]
     return {"items": items, "cursor": items[-1]["id"] if len(rows) > limit else None}
+
+
+def _of_issue(tx: Transaction, issue_id: str, kind: str, after: str) -> list[Row]:
+    runs_ = tx.all("run_all_of", issue=issue_id, most=_MOST)
+    found = [row for run in runs_ for row in tx.all("artifact_of_run", run=run["id"], most=_MOST)]
+    return sorted((row for row in found if row["id"] > after and kind in ("", row["kind"])), key=lambda row: row["id"])
 
 
 def _shown(row: Row) -> dict[str, Any]:

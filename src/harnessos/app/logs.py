@@ -13,7 +13,9 @@ TAIL = 32 * 1024
 def of_run(home: Path, run_id: str) -> list[Path]:
     """Return the logs of a run, the one that was written last at the end; none where it ran on another machine."""
     folder = home / "runs" / run_id
-    found = [path for path in folder.rglob("*.log") if path.is_file()] if folder.is_dir() else []
+    found = (
+        [path for path in folder.rglob("*.log") if path.is_file() and not path.is_symlink()] if folder.is_dir() else []
+    )
     return sorted(found, key=lambda file: (file.stat().st_mtime_ns, file.name))
 
 

@@ -174,8 +174,7 @@ def score(harness: Harness, token: str, documents: Sequence[object]) -> list[str
         return []
     from harnessos.dispatch import scorecards
 
-    run = harness.run_of(token)
-    return [scorecards.keep(harness.ground, run, document) for document in documents]
+    return scorecards.keep(harness.ground, harness.run_of(token), documents)
 
 
 def close(

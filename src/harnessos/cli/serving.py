@@ -37,12 +37,12 @@ def mcp(call: Call) -> None:
     options = Options(args.operator, args.read_only, args.profile)
     if args.port is not None and not args.http:
         raise BadUsage("--port is for --http", hint="`harness mcp --http --port N`")
-    desk = Desk(options, args.store, call.harness.environ, wait_s=args.wait)
+    desk = Desk(options, args.store, call.harness.environ, wait_s=args.wait, connected=not args.http)
+    from harnessos.mcp import stdio
+
     if args.http:
         from harnessos.mcp import http
 
         http.serve(desk, args.port or 0, call.out.note)
-        return
-    from harnessos.mcp import stdio
-
+        stdio.leave(0)
     stdio.serve(desk)

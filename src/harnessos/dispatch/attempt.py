@@ -146,7 +146,11 @@ class Attempt:
         refused = [] if named else self._leftovers(run, issue)
         commit = named or (worktrees.head_of(self._folder(run)).commit if self._place.is_git else None)
         case = verification.case_of(self._ground, self._place, self._lease, commit)
-        name = verification.verifier_name(self._ground)
+        with verification.verifier(self._ground) as name:
+            return self._judge(run, case, refused, name)
+
+    def _judge(self, run: Row, case: verification.Case, refused: list[str], name: str) -> Step:
+        """Become the run's verifier, and judge it."""
         if not self._ground.store.write(
             runs.start_verifying,
             self._lease,

@@ -138,18 +138,18 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
         raise errors.Busy(
             "this run is being verified already", hint="`harness session show --wait` waits for the verdict"
         )
-    name = verification.verifier_name(ground)
-    if not ground.store.write(runs.start_verifying, lease, case.subject, name, seen, cause):
-        raise errors.Busy(
-            "this run is being verified already", hint="`harness session show --wait` waits for the verdict"
-        )
-    with Renewing(ground, lease) as lease_lost:
-        judged = verification.judge(ground, case, cause, lease_lost)
-        if judged is None:
-            runs.lost(lease)
-        accepted = judged.decision.verdict is Verdict.VERIFIED
-        closing = Closing(salvage_ref=None if accepted else _keep(ground, place, run))
-        settled = settlement.settle(ground, judged, cause, closing)
+    with verification.verifier(ground) as name:
+        if not ground.store.write(runs.start_verifying, lease, case.subject, name, seen, cause):
+            raise errors.Busy(
+                "this run is being verified already", hint="`harness session show --wait` waits for the verdict"
+            )
+        with Renewing(ground, lease) as lease_lost:
+            judged = verification.judge(ground, case, cause, lease_lost)
+            if judged is None:
+                runs.lost(lease)
+            accepted = judged.decision.verdict is Verdict.VERIFIED
+            closing = Closing(salvage_ref=None if accepted else _keep(ground, place, run))
+            settled = settlement.settle(ground, judged, cause, closing)
     after = ground.store.read(_run, run["id"])
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)
     if not after["live"]:

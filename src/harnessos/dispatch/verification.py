@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 Stop = Callable[[], bool]
 MOST_LEFT = 20
 _COMMANDS = (GateKind.COMMAND, GateKind.TESTS)
+_numbers = itertools.count()
+_working: set[str] = set()
+"""The verifications that are under way in this process."""
 
 
 class Case(NamedTuple):
@@ -219,12 +223,20 @@ def _log_folder(ground: Ground, case: Case) -> Path:
     return private_folder(ground.run_folder(case.run["id"]) / "gates" / str(max(1, case.run["turns"])))
 
 
-def verifier_name(ground: Ground) -> str:
-    """Return the identity of this thread as a run's verifier: process and thread, as one text."""
-    return json.dumps([*ground.process, threading.get_ident()])
+@contextmanager
+def verifier(ground: Ground) -> Iterator[str]:
+    """Be a run's verifier: the name is this process's and this work's own, and is alive as long as the work is."""
+    name = json.dumps([*ground.process, next(_numbers)])
+    _working.add(name)
+    try:
+        yield name
+    finally:
+        _working.discard(name)
 
 
 def verifier_is_dead(name: str) -> bool:
-    """Return whether a recorded verifier's process is known to be gone."""
-    machine, boot, pid, started = json.loads(name)[:4]
-    return processes.is_alive(Identity(machine, boot, pid, started)) is False
+    """Return whether a recorded verifier's process is known to be gone, or is this one and has stopped working."""
+    who = Identity(*json.loads(name)[:4])
+    if who == processes.this_process():
+        return name not in _working
+    return processes.is_alive(who) is False

@@ -81,7 +81,7 @@ class Action:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Return what it takes, what is required first."""
-        made = [_renamed(self, one) for one in _of_command(self.command) if one.name not in self.drop]
+        made = [_renamed(self, one) for one in fields_of(self.command) if one.name not in self.drop]
         return tuple(sorted((*made, *self.adds), key=lambda one: not one.required))
 
     @property
@@ -106,7 +106,8 @@ class Asked(NamedTuple):
     """A call that is allowed and whose arguments are right, as the functions behind it see it.
 
     `given` is without `action`, and without what was not given. `tools` and `options` are the server's; `renew` keeps a
-    session alive from now on, and `wait_s` is how long an answer may take. `client` is the client's name for itself.
+    session alive from now on, and `wait_s` is how long an answer may take. `client` is the client's name for itself; `page`
+    is how many rows a list is to have where the client does not say.
     """
 
     tool: Tool
@@ -119,6 +120,7 @@ class Asked(NamedTuple):
     wait_s: float
     hooks: Hooks
     client: str = ""
+    page: int | None = None
 
 
 def command_of(words: str) -> Command:
@@ -129,7 +131,8 @@ def command_of(words: str) -> Command:
     return found
 
 
-def _of_command(words: str) -> list[Field]:
+def fields_of(words: str) -> list[Field]:
+    """Return what a command of the table takes, as fields; none for no command."""
     if not words:
         return []
     arguments = command_of(words).arguments

@@ -19,5 +19,7 @@ def save(asked: Asked) -> dict[str, Any]:
 def listed(asked: Asked) -> dict[str, Any]:
     """List what was saved. Any: JSON."""
     given = asked.given
-    wanted = keeping.Wanted(given.get("issue"), given.get("kind"), given.get("limit", 10), given.get("cursor", ""))
+    wanted = keeping.Wanted(
+        given.get("issue"), given.get("kind"), given.get("limit") or asked.page or 10, given.get("cursor", "")
+    )
     return keeping.listed(asked.harness, given.get("project"), wanted)

@@ -144,7 +144,7 @@ def _done(desk: Desk, asked: Asked) -> dict[str, Any]:
 def _once(asked: Asked, limit: int | None) -> dict[str, Any]:
     action = asked.action
     if action.run is not None:
-        return _object(action.run(asked))
+        return _object(action.run(asked._replace(page=limit)))
     out = Answer(asked.hooks)
     command = command_of(action.command)
     values = values_of(action, asked.given)
@@ -168,4 +168,6 @@ def _refused(desk: Desk, asked: Asked | None, problem: errors.HarnessError) -> d
     then: Next | None = following.of_hint(problem.hint, desk.tools, operator=desk.options.operator, person=person)
     if then is None:
         then = leading.after_error(asked, problem)
+    elif asked is not None:
+        then = following.completed(then, asked.given, desk.tools)
     return {**fitting.shortened(document, fitting.MOST), "next": then.document()}

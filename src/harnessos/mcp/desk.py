@@ -29,7 +29,10 @@ WAIT_S = 45.0
 
 
 class Desk:
-    """What a server's calls share. Nothing is opened before the first call needs it."""
+    """What a server's calls share. Nothing is opened before the first call needs it.
+
+    `wait_s` is how long a call waits for a verdict; `connected` says that the server ends with its one client.
+    """
 
     def __init__(
         self,
@@ -39,13 +42,14 @@ class Desk:
         cwd: Path | None = None,
         clock: Clock | None = None,
         wait_s: float = WAIT_S,
+        connected: bool = True,
     ) -> None:
         tools_of(options.profile)
         self.options = options
         self.wait_s = wait_s
         self.base = harness(store, environ, cwd or _here(), "mcp", clock=clock)
         self.ledger = Ledger(self.base)
-        self.renewing = Renewing(self.ledger)
+        self.renewing = Renewing(self.ledger, connected=connected)
 
     @cached_property
     def tools(self) -> tuple[Tool, ...]:
@@ -65,7 +69,9 @@ class Desk:
                 raise errors.BadUsage(f"{checkout!r} says no place", hint="an absolute path of a checkout")
             settings = settings._replace(cwd=Path(checkout).expanduser())
         actor = self._actor(given, client)
-        return Lent(self.ledger, self.base, settings, command, actor, reads_only=self.options.read_only)
+        # Who looks is not who works: only a token that was sent renews its lease, the one a workspace keeps does not.
+        looks = not action.writes and not given.get("session")
+        return Lent(self.ledger, self.base, settings, command, actor, reads_only=self.options.read_only or looks)
 
     def _actor(self, given: Mapping[str, Any], client: str) -> Actor:
         """Return who acts: an agent, however it came, unless the server was started for a person."""

@@ -21,6 +21,7 @@ ANSWER_S = 30.0
 START_S = 1.0
 END_S = 2.0
 _END_LOOK_S = 0.1
+_MOST_NOISE = 100
 TOOL_BYTES = 10_000
 TOOLS = 8
 _LONGEST_NAME = 60
@@ -51,6 +52,7 @@ class Seen(NamedTuple):
     noise: Sequence[str] = ()
     complaint: str = ""
     gone: bool = False
+    refused: bool = False
 
 
 def examine(command: Sequence[str], environ: Mapping[str, str], clock: Clock) -> list[Finding]:
@@ -64,6 +66,7 @@ def judged(seen: Seen) -> list[Finding]:
     """Return the findings on what a server did. Pure."""
     if seen.started_s is None:
         how = "it ended without an answer" if seen.gone else f"no answer within {ANSWER_S:g} s"
+        how = "it answered with an error" if seen.refused else how
         said = f"{how}: {seen.complaint}" if seen.complaint else how
         advice = "run the command by hand and read what it says"
         return [Finding("initialize", said, ok=False, advice=advice), *_noise(seen)]
@@ -107,14 +110,15 @@ def _names(tools: Sequence[Any]) -> list[Finding]:
 
 
 def _schemas(tools: Sequence[Any]) -> list[Finding]:
-    bad = [
-        f"{tool.get('name')}: {word}" for tool in tools for word in _BARRED if word in (tool.get("inputSchema") or {})
-    ]
-    return (
-        [Finding("schemas", ", ".join(bad), ok=False, advice="some hosts refuse the tool, or the whole server")]
-        if bad
-        else []
-    )
+    bad = [f"{tool.get('name')}: {word}" for tool in tools for word in sorted(_barred(tool.get("inputSchema")))]
+    advice = "some hosts refuse the tool, or the whole server"
+    return [Finding("schemas", ", ".join(bad), ok=False, advice=advice)] if bad else []
+
+
+def _barred(schema: Any) -> set[str]:
+    """Return the words in a schema, or anywhere below it, that hosts trip over; `anyOf` only at its top."""
+    top = {word for word in _BARRED if isinstance(schema, dict) and word in schema}
+    return top | ({"$ref"} if '"$ref"' in json.dumps(schema) else set())
 
 
 def _noise(seen: Seen) -> list[Finding]:
@@ -135,13 +139,18 @@ def _probe(command: Sequence[str], env: Mapping[str, str], clock: Clock) -> Seen
     """Start it, shake hands, list its tools, close its input, and see it end."""
     begun = clock.monotonic()
     with processes.Conversation(list(command), cwd=Path("/"), env=env) as server:
-        talk = _Talk(server)
-        if talk.ask("initialize", _HELLO) is None:
-            return Seen(noise=talk.noise, gone=server.ended(_END_LOOK_S), complaint=server.complaint()[:200])
+        talk = _Talk(server, clock)
+        if not isinstance(talk.ask("initialize", _HELLO), dict):
+            said = talk.refusal or server.complaint()
+            return Seen(
+                noise=talk.noise, gone=server.ended(_END_LOOK_S), complaint=said[:200], refused=bool(talk.refusal)
+            )
         started = clock.monotonic() - begun
         server.say(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
-        tools = (talk.ask("tools/list", {}) or {}).get("tools")
-        seen = Seen(started, None, tools if isinstance(tools, list) else (), talk.noise)
+        listed = talk.ask("tools/list", {})
+        tools = listed.get("tools") if isinstance(listed, dict) else None
+        found = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+        seen = Seen(started, None, found, talk.noise)
         left = clock.monotonic()
         server.close()
         return seen._replace(ended_s=clock.monotonic() - left) if server.ended(2 * END_S) else seen
@@ -150,8 +159,10 @@ def _probe(command: Sequence[str], env: Mapping[str, str], clock: Clock) -> Seen
 class _Talk:
     """Requests and their answers; what is no JSON-RPC is kept as noise."""
 
-    def __init__(self, server: processes.Conversation) -> None:
+    def __init__(self, server: processes.Conversation, clock: Clock) -> None:
         self.noise: list[str] = []
+        self.refusal = ""
+        self._clock = clock
         self._server = server
         self._number = 0
 
@@ -160,11 +171,14 @@ class _Talk:
         self._number += 1
         message = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": dict(params)}
         self._server.say(json.dumps(message).encode())
-        while (line := self._server.hear(ANSWER_S)) is not None:
+        until = self._clock.monotonic() + ANSWER_S
+        while (left := until - self._clock.monotonic()) > 0 and (line := self._server.hear(left)) is not None:
             answer = _message(line)
             if answer is None:
-                self.noise.append(line.decode("utf-8", "replace").strip())
+                self.noise.append(line[:200].decode("utf-8", "replace").strip())
+                del self.noise[_MOST_NOISE:]
             elif answer.get("id") == self._number:
+                self.refusal = json.dumps(answer["error"])[:200] if "error" in answer else ""
                 return answer.get("result")
         return None
 

@@ -51,6 +51,8 @@ def of_words(words: Sequence[str], tools: Iterable[Tool], reason: str, *, operat
     """Return the call that does what a command (`harness ...`) does; a person's where no tool may or can."""
     command, rest = table.find(list(words[1:]))
     asked = Next(None, None, {}, reason, shlex.join(words))
+    if list(words[1:]) == ["project", "list"]:
+        return call("harness_inspector", "get_context", reason)
     if command is None:
         return asked
     args = quick.read(command, rest)
@@ -78,6 +80,17 @@ def of_hint(hint: str, tools: Iterable[Tool], *, operator: bool, person: bool = 
         if not _gaps() & {*words}:
             return of_words(words, tools, hint, operator=operator)
     return None
+
+
+def completed(then: Next, given: Mapping[str, Any], tools: Iterable[Tool]) -> Next:
+    """Return a call with what goes without saying between two of them: session, project and workspace."""
+    action = next((a for tool in tools if tool.name == then.tool for a in tool.actions if a.name == then.action), None)
+    if action is None:
+        return then
+    names = {one.name for one in action.fields} - then.arguments.keys()
+    said = ("session", "project", "workspace")
+    shared: dict[str, Any] = {name: given[name] for name in said if name in given and name in names}
+    return then._replace(arguments={**then.arguments, **shared})
 
 
 @cache

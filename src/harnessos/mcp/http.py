@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import signal
 import socket
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +60,8 @@ class Guarded:
 
 def serve(desk: Desk, port: int, tell: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; port 0 takes a free one. The address and the token's file are told."""
-    # The server of the web gives a signal on once it has ended: as an exit, so that the token goes too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The server of the web gives a signal on once it has ended: then it is done, and the token goes too.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     taken = _bound(port)
     number = taken.getsockname()[1]
     token = desk.base.ids.token()

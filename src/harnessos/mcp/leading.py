@@ -138,7 +138,7 @@ _LEADS: dict[tuple[str, str], Callable[[Asked, Document], Next | None]] = {
     ("harness_session", "close"): _closed,
     ("harness_session", "advance"): _closed,
     ("harness_orchestrator", "plan_issues"): _planned,
-    ("harness_mission", "new"): _in("list", "see the mission that was made"),
+    ("harness_mission", "new"): _in("show", "see the mission that was made"),
     ("harness_mission", "boot"): _booted,
     ("harness_mission", "start"): _in("done", "work at the breakpoint, then say that its step is done"),
     ("harness_mission", "done"): _in("eval", "the checks decide whether it is"),

@@ -21,6 +21,7 @@ class Ledger:
         self._base = base
         self._lock = threading.Lock()
         self._open: dict[bool, tuple[Store, object]] = {}
+        self._retired: list[Store] = []
 
     def store(self, *, write: bool) -> Store:
         """Return the store, opened if it is not, or if its file is no longer the one that was opened.
@@ -35,7 +36,7 @@ class Ledger:
                 return known[0]
             if known is not None:
                 del self._open[write]
-                known[0].close()
+                self._retired.append(known[0])  # a call may be at work with it
             store = open_store(url, clock=self._base.given_clock, ids=self._base.ids, write=write)
             self._open[write] = (store, _identity(url))
             return store
@@ -47,7 +48,7 @@ class Ledger:
     def close(self) -> None:
         """Close what is open."""
         with self._lock:
-            for store, _ in self._open.values():
+            for store in (*self._retired, *(store for store, _ in self._open.values())):
                 store.close()
             self._open.clear()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harnessos import errors
 from harnessos.commands import table
 from harnessos.commands.call import Call
-from harnessos.mcp.actions import command_of
+from harnessos.mcp.actions import command_of, fields_of
 from harnessos.mcp.asking import Answer
 from harnessos.mcp.filling import namespace
 
@@ -25,6 +25,11 @@ def agents(asked: Asked) -> dict[str, Any]:
     if ("worker" in asked.given and verb != "dispatch") or ("agent" in asked.given and verb != "run"):
         raise errors.BadUsage(
             f"agents {verb} takes no worker or agent", hint="`worker` goes with dispatch, `agent` with run"
+        )
+    missing = [one.name for one in fields_of(f"mission agents {verb}") if one.required and one.name not in asked.given]
+    if missing:
+        raise errors.BadUsage(
+            f"agents {verb} needs {', '.join(missing)}", hint="`harness_inspector capabilities` has its fields"
         )
     values = {_NAMES.get(name, name): value for name, value in asked.given.items() if name != "verb"}
     known = namespace(command, values)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from harnessos import errors
@@ -20,15 +22,18 @@ EVERY_S = 60.0
 class Renewing:
     """Renews the leases of the tokens it was given, until they are over or the server ends."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, connected: bool) -> None:
         self._ledger = ledger
+        self._connected = connected
         self._tokens: set[str] = set()
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, token: str) -> None:
-        """Renew this session from now on."""
+        """Renew this session from now on; nothing where nobody can say whether its agent is still there (HTTP)."""
+        if not self._connected:
+            return
         with self._lock:
             self._tokens.add(token)
             if self._thread is None:
@@ -59,6 +64,8 @@ class Renewing:
                     self._tokens.discard(token)
             except errors.HarnessError:
                 continue  # the ledger cannot be asked now: the next time may be in time
+            except Exception:  # noqa: BLE001 # one session's trouble must not cost the others their leases
+                traceback.print_exc(file=sys.stderr)
 
 
 def _renew(tx: Transaction, token_hash: str) -> Row:

@@ -13,6 +13,7 @@ from mcp.server.lowlevel import Server
 
 from harnessos.mcp import offering
 from harnessos.mcp.asking import Hooks
+from harnessos.model.words import sayable
 from harnessos.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     Context = ServerRequestContext[Any, Any]  # Any: the SDK's lifespan and request, which are not used
 
 NAME = "harness"
-MOST_CALLS = 64
-"""Calls that work at the same time; more wait for one of them."""
+MOST_CALLS, MOST_LOOKS = 64, 16
+"""Calls that work at the same time, and beside them those that look or keep a lease; more wait for one of them."""
+_LONGEST_NAME = 60
 
 INSTRUCTIONS = (
     "harness keeps the work of agents: plans, leases, evidence, missions. Begin with harness_inspector next_action; each "
@@ -37,7 +39,7 @@ INSTRUCTIONS = (
 
 def server_of(desk: Desk) -> Server[Any]:
     """Return the server of a desk."""
-    limiter = anyio.CapacityLimiter(MOST_CALLS)
+    limiter, quick = anyio.CapacityLimiter(MOST_CALLS), anyio.CapacityLimiter(MOST_LOOKS)
 
     async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         tools = await anyio.to_thread.run_sync(lambda: [tool_document(tool) for tool in desk.tools])
@@ -50,7 +52,7 @@ def server_of(desk: Desk) -> Server[Any]:
         try:
             told = await anyio.to_thread.run_sync(
                 calling.perform, desk, params.name, params.arguments or {}, hooks, client_of(context),
-                limiter=limiter, abandon_on_cancel=True,
+                limiter=quick if _is_quick(params) else limiter, abandon_on_cancel=True,
             )  # fmt: skip
         finally:
             hooks.gone.set()
@@ -64,10 +66,17 @@ def server_of(desk: Desk) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        **offering.handlers(desk, limiter),
+        **offering.handlers(desk, quick),
     )
     server.middleware.clear()  # spans for an exporter nobody installed
     return server
+
+
+def _is_quick(params: types.CallToolRequestParams) -> bool:
+    action = (params.arguments or {}).get("action")
+    return params.name == "harness_inspector" or (
+        params.name == "harness_session" and action in ("heartbeat", "checkpoint")
+    )
 
 
 def tool_document(tool: Tool) -> dict[str, Any]:
@@ -92,7 +101,7 @@ def tool_document(tool: Tool) -> dict[str, Any]:
 def client_of(context: Context) -> str:
     """Return the name by which a client introduced itself, empty when it did not."""
     params = context.session.client_params
-    return params.client_info.name if params is not None else ""
+    return sayable(params.client_info.name)[:_LONGEST_NAME] if params is not None else ""
 
 
 def _hooks(context: Context) -> Hooks:

@@ -31,9 +31,19 @@ def begin(asked: Asked) -> Document:
 
 def _kept(asked: Asked, document: Document) -> Document:
     session = document["session"]
-    if session is not None:
-        asked.renew(session["token"])
-    return document
+    if session is None:
+        return document
+    if asked.hooks.gone.is_set():
+        # The call was cancelled while it waited: nobody will ever hear of this token.
+        sessions.close(
+            asked.harness, session["token"], "released", commit=None, reason="the call was cancelled", task_fault=False,
+            cwd=None,
+        )  # fmt: skip
+        return {"session": None, "reason": "the call was cancelled, and what it took was given back"}
+    asked.renew(session["token"])
+    # The briefing has the description; twice in one answer it would be cut in both.
+    issue = {name: value for name, value in document["issue"].items() if name != "description"}
+    return {**document, "issue": issue}
 
 
 def _wish(asked: Asked) -> Wish:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 from mcp.server.stdio import stdio_server
 
+from harnessos import processes
 from harnessos.mcp.server import server_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,16 @@ def serve(desk: Desk) -> None:
         pass  # nobody reads any more
     except* KeyboardInterrupt:
         code = 130
+    leave(code)
+
+
+def leave(code: int) -> None:
+    """End the process now. Threads that still work are not waited for; what they started is asked to end with us.
+
+    Their leases end as after a crash, and a supervisor that was asked hands its runs back.
+    """
+    processes.ask_all_to_end()
     sys.stderr.flush()
-    # Threads that still work are not waited for: their leases and their children end as after a crash.
     os._exit(code)
 
 
@@ -39,7 +48,7 @@ async def _serve(desk: Desk) -> None:
     async with stdio_server() as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())
         # Answers that are on their way get a moment; a client that has left and never read them gets no more.
-        threading.Timer(GRACE_S, os._exit, (0,)).start()
+        threading.Timer(GRACE_S, leave, (0,)).start()
 
 
 def _end_with(parent: int) -> None:
@@ -48,6 +57,6 @@ def _end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             threading.Event().wait(_LOOK_S)
-        os._exit(0)
+        leave(0)
 
     threading.Thread(target=watch, name="harness-parent", daemon=True).start()

@@ -21,6 +21,7 @@ LARGEST = 64 * 1024
 KIND = "scorecard"
 _LIGHTEST, _HEAVIEST = 0.1, 5.0
 _DIGITS = 4
+_LARGEST_NUMBER = 1e6
 _CARD = frozenset({
     "contractVersion", "id", "scope", "runId", "assignmentId", "summary", "criteria", "scores", "weightedAverage",
     "targetScore", "createdAt", "metadata",
@@ -138,7 +139,7 @@ def _average(weights: Mapping[str, float], scores: Mapping[str, int]) -> float:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
 
 
 def unresolved(card: Scorecard, known: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ has to wait for a whole milestone.
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from harnessos.errors import BadPlan
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]  # Any: JSON
 
+MOST = 20_000
+_LISTS = frozenset({
+    "dependsOnMilestoneIds", "dependsOnMilestoneKeys", "dependsOnExistingMilestoneIds", "dependsOnSliceIds",
+    "evidenceRequirements", "externalRefs", "recipients", "approvals",
+})  # fmt: skip
 _OF_MILESTONE = {
     "id": None, "key": None, "description": "description", "dependsOnMilestoneIds": None, "dependsOnMilestoneKeys": None,
     "dependsOnExistingMilestoneIds": "depends_on_milestone_ids", "deadlineAt": "deadlineAt", "recipients": "recipients",
@@ -32,14 +38,16 @@ _OF_SLICE = {
 def compiled(milestones: Sequence[Document], slices: Sequence[Document]) -> list[Document]:
     """Return the plan's milestones, in an order in which each comes after what it depends on. BadPlan lists all problems."""
     problems: list[str] = []
+    if len(milestones) + len(slices) > MOST:
+        raise BadPlan(f"more than {MOST:,} milestones and slices are too many at once", causes=[])
     groups = _by_id("milestones", milestones, _OF_MILESTONE, problems)
     pieces = _by_id("slices", slices, _OF_SLICE, problems)
     edges = {name: _milestone_edges(name, one, groups, problems) for name, one in groups.items()}
     after = {name: _known(f"slice {name}", one, "dependsOnSliceIds", pieces, problems) for name, one in pieces.items()}
     for name, one in pieces.items():
-        if one.get("milestoneId") not in groups:
+        if not isinstance(one.get("milestoneId"), str) or one["milestoneId"] not in groups:
             problems.append(f"slice {name}: milestoneId: there is no milestone {one.get('milestoneId')!r}")
-    used = {one.get("milestoneId") for one in pieces.values()}
+    used = {str(one.get("milestoneId")) for one in pieces.values()}
     problems += [f"milestone {name} has no slice" for name in groups if name not in used]
     problems += [f"a circle: {' -> '.join(found)}" for graph in (edges, after) for found in _circles(graph)]
     if problems:
@@ -59,6 +67,9 @@ def _by_id(
         if name in found:
             problems.append(f"{what}[{number}].id: {name} is there twice")
         problems += [f"{what}[{number}].{key}: is no field" for key in one if key not in known]
+        problems += [
+            f"{what}[{number}].{key}: must be a list" for key in _LISTS & one.keys() if not isinstance(one[key], list)
+        ]
         found[name] = one
     return found
 
@@ -69,6 +80,9 @@ def _known(where: str, one: Document, key: str, known: Mapping[str, Document], p
     if not isinstance(named, list):
         problems.append(f"{where}: {key}: must be a list")
         return []
+    if not all(isinstance(name, str) for name in named):
+        problems.append(f"{where}: {key}: must be a list of ids")
+        return []
     missing = [name for name in named if name not in known]
     problems += [f"{where}: {key}: there is no {name!r}" for name in missing]
     return [name for name in named if name in known]
@@ -77,7 +91,7 @@ def _known(where: str, one: Document, key: str, known: Mapping[str, Document], p
 def _milestone_edges(name: str, one: Document, groups: Mapping[str, Document], problems: list[str]) -> list[str]:
     by_key = {str(other.get("key", other["id"])): other["id"] for other in groups.values()}
     keys = one.get("dependsOnMilestoneKeys", [])
-    if not isinstance(keys, list) or any(key not in by_key for key in keys):
+    if not isinstance(keys, list) or any(not isinstance(key, str) or key not in by_key for key in keys):
         problems.append(f"milestone {name}: dependsOnMilestoneKeys: must name milestones of this plan")
         keys = []
     ids = _known(f"milestone {name}", one, "dependsOnMilestoneIds", groups, problems)
@@ -93,11 +107,20 @@ def _circles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 def _ordered(graph: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the names so that each comes after what it depends on; among those that may, in the order of the names."""
-    left, done = dict(graph), list[str]()
-    while left:
-        name = min(one for one, before in left.items() if all(other in done for other in before))
-        done.append(name)
-        del left[name]
+    left = {name: len(set(before)) for name, before in graph.items()}
+    waiting: dict[str, list[str]] = {name: [] for name in graph}
+    for name, before in graph.items():
+        for other in set(before):
+            waiting[other].append(name)
+    free = [name for name, count in left.items() if not count]
+    heapify(free)
+    done = []
+    while free:
+        done.append(heappop(free))
+        for name in waiting[done[-1]]:
+            left[name] -= 1
+            if not left[name]:
+                heappush(free, name)
     return done
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "Conversation",
     "EndedBy",
     "Finished",
+    "ask_all_to_end",
     "become_subreaper",
     "boot_id",
     "built_environment",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         user_name,
     )
     from harnessos.processes.quick import EndedBy, Finished, run
+    from harnessos.processes.start import ask_all_to_end
     from harnessos.processes.tree import cpu_seconds, kill_run, marked, marked_runs
 
 _HOMES = {
@@ -55,6 +57,7 @@ _HOMES = {
     "EndedBy": "quick",
     "Finished": "quick",
     "RUN_MARKER": "environment",
+    "ask_all_to_end": "start",
     "become_subreaper": "adoption",
     "boot_id": "identity",
     "built_environment": "environment",

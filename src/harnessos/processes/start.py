@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -94,6 +96,13 @@ def collect(process: Process, seconds: float | None = 0.0) -> int | None:
     if code is not None:
         own.forget(process)
     return code
+
+
+def ask_all_to_end() -> None:
+    """Ask every process this one started, and its session, to end; for one that is about to end itself."""
+    for process in list(own.processes.values()):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def collect_ended(pids: Iterable[int]) -> None:

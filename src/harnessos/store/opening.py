@@ -57,12 +57,12 @@ def _is_marked(path: Path) -> bool:
 
     Opening another program's database in WAL mode would write to it when it is closed.
     """
+    from harnessos.store.sqlite import application_id
+
     try:
-        with path.open("rb") as stream:
-            header = stream.read(72)
+        return application_id(path) == APPLICATION_ID
     except OSError:
         return False
-    return header.startswith(b"SQLite format 3\0") and header[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def create_store(url: str, *, clock: Clock | None = None, ids: Ids | None = None) -> bool:

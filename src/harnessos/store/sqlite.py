@@ -6,8 +6,10 @@ starts from a stale read (P07). WAL is switched once, when the file is made (`st
 
 from __future__ import annotations
 
+import os
 from _thread import _local  # threading.local itself, without half a millisecond of its module
-from contextlib import contextmanager
+from _thread import get_ident as _get_ident
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Concatenate
 
 import apsw
@@ -15,6 +17,7 @@ import apsw
 from harnessos import errors
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.store.queries import Queries
+from harnessos.store.schema import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,6 +88,15 @@ class SqliteTransaction:
         return columns
 
 
+MAGIC = b"SQLite format 3\0"
+_HEADER = 72
+_connected: set[tuple[int, int]] = set()
+"""Device and inode of each file this process ever connected to."""
+
+_MANY = 8
+"""Open connections from which on those of ended threads are looked for."""
+
+
 class SqliteStore:
     """See store.transaction.Store."""
 
@@ -102,7 +114,7 @@ class SqliteStore:
         self._queries = Queries("sqlite")
         self._columns: dict[str, tuple[str, ...]] = {}
         self._local = _local()
-        self._open: list[apsw.Connection] = []
+        self._open: list[tuple[int, apsw.Connection]] = []
 
     def write(self, command: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See Store."""
@@ -133,9 +145,23 @@ class SqliteStore:
         if mine is None:
             with spoken(self.path):
                 connection = connect(self.path, vfs=self._vfs)
-            self._open.append(connection)
+            self._close_left()
+            self._open.append((_get_ident(), connection))
             mine = self._local.pair = (connection, SqliteTransaction(connection, self._queries, self._columns))
         return mine
+
+    def _close_left(self) -> None:
+        """Close the connections of threads that have ended: a server's threads come and go for days."""
+        if len(self._open) < _MANY:
+            return
+        import threading
+
+        alive = {thread.ident for thread in threading.enumerate()}
+        mine = _get_ident()  # the number of a thread that ended, given to this one
+        gone = [pair for pair in self._open if pair[0] not in alive or pair[0] == mine]
+        self._open = [pair for pair in self._open if pair not in gone]
+        for _, connection in gone:
+            connection.close()
 
     def user_version(self) -> int:
         """Return the schema of the ledger, which must be one."""
@@ -163,7 +189,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """See Store."""
-        for connection in self._open:
+        for _, connection in self._open:
             connection.close()
         self._open.clear()
         self._local = _local()
@@ -178,6 +204,28 @@ def refuse_old_library() -> None:
         )
 
 
+def application_id(path: Path) -> int | None:
+    """Return whose database a file is, None for what is no SQLite file. OSError when it cannot be read.
+
+    The header is read without SQLite, which leaves files beside a database in WAL mode that it only looked at. But a file
+    this process is connected to is never opened beside SQLite: POSIX drops all locks that a process holds on a file as
+    soon as it closes any descriptor of it, SQLite's among them, and another program could then remove the log that we
+    write to (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    facts = os.stat(path)  # noqa: PTH116 # a hot path
+    if (facts.st_dev, facts.st_ino) in _connected:
+        try:
+            with closing(connect(path, read_only=True)) as connection:
+                return int(next(connection.execute("PRAGMA application_id"))[0])
+        except apsw.NotADBError:
+            return None
+        except apsw.CorruptError:
+            return APPLICATION_ID  # we were connected to it: it is ours, and damaged since
+    with path.open("rb") as stream:
+        header = stream.read(_HEADER)
+    return int.from_bytes(header[68:], "big") if header.startswith(MAGIC) else None
+
+
 def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> apsw.Connection:
     """Open an existing SQLite file with our settings; never creates one."""
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
@@ -186,6 +234,8 @@ def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> a
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # busy_timeout comes before anything that may meet a lock (P07: 162 of 200 first opens failed the other way).
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    facts = os.stat(path)  # noqa: PTH116 # a hot path
+    _connected.add((facts.st_dev, facts.st_ino))
     connection.execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL")
     return connection
 

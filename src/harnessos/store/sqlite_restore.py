@@ -10,8 +10,8 @@ import apsw
 
 from harnessos import errors
 from harnessos.files import FileLock, atomic_write, sync_folder
-from harnessos.store.sqlite import connect, spoken
-from harnessos.store.sqlite_site import MAGIC, Kind, count_live, integrity, look, make_folder, refuse_foreign
+from harnessos.store.sqlite import application_id, connect, spoken
+from harnessos.store.sqlite_site import Kind, count_live, integrity, look, make_folder, refuse_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,5 +138,4 @@ def _refuse_live(path: Path, connection: apsw.Connection, *, force: bool) -> Non
 
 
 def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return handle.read(len(MAGIC)) == MAGIC
+    return application_id(path) is not None

@@ -15,7 +15,7 @@ from harnessos import errors
 from harnessos.files import FileLock, filesystem_kind, private_folder
 from harnessos.ports import Clock, Ids, SystemClock, SystemIds
 from harnessos.store import migrating, schema
-from harnessos.store.sqlite import connect, refuse_old_library, spoken
+from harnessos.store.sqlite import application_id, connect, refuse_old_library, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _SHARED = frozenset({"nfs", "cifs", "fuse", "9p", "virtiofs", "vboxsf", "sshfs", "ceph", "lustre", "afs"})
 """Where WAL's shared memory is not shared, and many writers damage the file (P08: virtiofs, NFS)."""
 
-MAGIC = b"SQLite format 3\0"
 """What every SQLite file begins with."""
 
 
@@ -65,17 +64,15 @@ def look(path: Path) -> Seen:
 
 
 def _is_ours(path: Path) -> bool:
-    """Read the file's header ourselves: SQLite leaves files beside a database in WAL mode that it only looked at."""
     try:
-        with path.open("rb") as handle:
-            header = handle.read(100)
+        whose = application_id(path)
     except OSError as problem:
         raise errors.StoreUnavailable(
             f"{path} cannot be read: {problem.strerror}", hint="check the owner and mode of the file and its folder"
         ) from problem
-    if not header.startswith(MAGIC):
+    if whose is None:
         raise errors.StoreForeign(f"{path} is not a SQLite file")
-    return int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
+    return whose == schema.APPLICATION_ID
 
 
 def _untouched(path: Path) -> apsw.Connection:

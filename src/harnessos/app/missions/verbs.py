@@ -213,8 +213,11 @@ def renew(at: At, session: str | None) -> None:
     """Renew the lease of the caller's run, if it has one of this mission. LeaseLost for a named token that moved on.
 
     Who only reads goes on without a lease: with the token that the workspace keeps, which may be an old one; with one of
-    the environment that is of other work; and after the run said itself how it went.
+    the environment that is of other work; and after the run said itself how it went. Nothing is renewed where nothing may
+    be written.
     """
+    if at.harness.reads_only:
+        return
     try:
         held(at, session)
     except (errors.Refused, errors.UnknownIdentifier):

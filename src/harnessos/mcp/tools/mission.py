@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Literal
 
 from harnessos.mcp import missions
-from harnessos.mcp.actions import Action, Field, Tool
+from harnessos.mcp.actions import Action, Field, Tool, fields_of
 
 _WS = {"workspace": "/srv/missions/watch"}
 _VERBS = ("init", "dispatch", "status", "collect", "cleanup", "run")
+
+
+def _of(verb: str, **names: str) -> list[Field]:
+    """Return fields of `mission agents VERB`, none of them required here; `names` maps its words to ours."""
+    known = {one.name: one for one in fields_of(f"mission agents {verb}")}
+    return [
+        known[name]._replace(name=ours, required=False, help=f"with {verb}: {known[name].help}")
+        for name, ours in names.items()
+    ]
+
 
 MISSION = Tool(
     "harness_mission",
@@ -74,6 +84,7 @@ MISSION = Tool(
             "search",
             "search the log, live and rotated",
             "memory search",
+            drop=("regex",),  # one pattern can hold the whole server
             writes=False,
             example={**_WS, "query": "timeout"},
         ),
@@ -125,12 +136,9 @@ MISSION = Tool(
             adds=(
                 Field("verb", Literal[_VERBS], "what to do", required=True),
                 Field("workspace", str, "as everywhere", required=True),
-                Field("task", str, "with dispatch: what to do"),
-                Field("worker", str, "with dispatch: this worker and no other"),
-                Field("step", str, "with dispatch: the step it belongs to"),
-                Field("priority", Literal["high", "medium", "low"], "with dispatch: before or after others"),
-                Field("agents", int, "with init: how many workers"),
-                Field("agent", str, "with run: which program works"),
+                *_of("dispatch", task="task", agent="worker", step="step", priority="priority"),
+                *_of("init", agents="agents"),
+                *_of("run", agent="agent", max="max"),
                 Field("session", str, "the run's token"),
             ),
             operator=("agent",),

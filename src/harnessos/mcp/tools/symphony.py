@@ -37,7 +37,7 @@ SYMPHONY = Tool(
                 ),
             ),
             writes=False,
-            own_limit=200_000,
+            own_limit=8_000_000,
             example={
                 "milestones": [{"id": "m", "description": "first"}],
                 "slices": [{"id": "s", "milestoneId": "m", "task": "do it"}],

@@ -5,11 +5,6 @@ INSERT INTO evidence (id, run_id, epoch, turn, gate, kind, required, passed, exi
 VALUES (:id, :run, :epoch, :turn, :gate, :kind, :required, :passed, :exit_code, :subject, :tree_state,
     :output_sha256, :duration_ms, :detail, :excerpt, :log, :now);
 
--- name: evidence_known
--- The ids of what a scorecard may rest on: what the gates said of an issue's runs, and the files these kept.
-SELECT e.id FROM evidence e JOIN runs r ON r.id = e.run_id WHERE r.issue_id = :issue
-UNION ALL SELECT a.id FROM artifacts a JOIN runs r ON r.id = a.run_id WHERE r.issue_id = :issue;
-
 -- name: evidence_of_run
 -- What the gates said about a run.
 SELECT * FROM evidence WHERE run_id = :run ORDER BY id LIMIT :most;
