@@ -346,6 +346,16 @@ def test_an_agent_cancels_only_what_it_planned_itself(ledger: Ledger) -> None:
     assert ledger.statuses("theirs", "mine") == ["ready", "cancelled"]
 
 
+def test_an_agent_ends_nobody_s_run_by_cancelling(ledger: Ledger) -> None:
+    ledger.plan(draft("mine", milestone="own"), plan_key="agent", by=agent("ann"))
+    ledger.claim("mine")
+    with pytest.raises(errors.OperatorOnly):
+        ledger.cancel("mine", by=agent("ann"))
+    assert ledger.status("mine") == "in_progress"
+    ledger.cancel("mine")
+    assert ledger.status("mine") == "cancelled"
+
+
 @pytest.mark.parametrize("verb", ["approve", "reopen", "retry", "block", "approve_milestone"])
 def test_what_only_a_person_may_do_is_refused_to_an_agent_with_the_command(ledger: Ledger, verb: str) -> None:
     ledger.plan("a", metadata={"m": approval("x")})

@@ -82,7 +82,7 @@ def test_a_working_day_and_a_mission_through_the_inspector(inspector: Path, site
     planned = typed.call("harness_orchestrator", "plan_issues", project=KEY, milestones=milestones)
     assert planned["created"] == [f"{KEY}-1"]
     then = typed.call("harness_inspector", "next_action", project=KEY)["next"]
-    begun = typed.call(then["tool"], then["action"], **then["arguments"], worktree=True)
+    begun = typed.call(then["tool"], then["action"], **then["arguments"])
     token = begun["session"]["token"]
     typed.call(SESSION, "checkpoint", session=token, title="begun", summary="read it", next_step="write it")
     assert typed.call(SESSION, "heartbeat", session=token)["phase"] == "claimed"

@@ -67,9 +67,7 @@ def test_a_working_day_through_mcp_alone(site: Site, tmp_path: Path, era: str) -
 
         first = agent.call(INSPECT, "next_action", project=KEY)
         assert (first.next["tool"], first.next["action"]) == (SESSION, "begin")
-        begun = agent.call(
-            SESSION, "begin", **first.next["arguments"], agent="worker", ttl_seconds=3600, worktree=True
-        ).document
+        begun = agent.call(SESSION, "begin", **first.next["arguments"], agent="worker", ttl_seconds=3600).document
         assert begun["issue"]["identifier"] == f"{KEY}-1"
         assert {"token", "run_id", "epoch", "expires_at"} <= set(begun["session"])
         assert begun["briefing"]

@@ -16,6 +16,8 @@ from harnessos.model.briefing import Dependency, Material, briefing
 from harnessos.model.budget import utc_day
 from harnessos.model.checkpoint import resume_packet
 from harnessos.model.issue import PRIORITIES
+from harnessos.model.outcome import Outcome
+from harnessos.model.verdict import Verdict
 from harnessos.store import named
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ LONGEST_TTL_S = 7 * 24 * 3600
 LOOK_S = 0.5
 """How often a waiting `show` looks: SQLite wakes nobody, and a verdict takes seconds at least."""
 _CHECKPOINTS = 50
+_EVIDENCE = 1000
 _RUN = (
     "epoch", "agent", "attempt", "phase", "live", "expires_at", "turns", "verdict", "outcome", "reason", "stop_request",
     "worktree", "branch", "base_commit", "commit_id", "salvage_ref", "checkpoints", "started_at", "ended_at",
@@ -188,10 +191,47 @@ def close(
 
     ground = harness.ground
     _require_ordinary(harness, token)
-    done = closing.close(
-        ground, token, outcome, commit=commit, checkout=_checkout(cwd), reason=reason, task_fault=task_fault
-    )
-    return _closed(done)
+    try:
+        done = closing.close(
+            ground, token, outcome, commit=commit, checkout=_checkout(cwd), reason=reason, task_fault=task_fault
+        )
+    except errors.LeaseLost as problem:
+        _refuse_second(harness, token, problem)
+        raise
+    told = _closed(done)
+    if done.verdict != Verdict.REJECTED.value:
+        return told
+    counts = {"rejections": done.run["rejections"], "max_rejections": done.max_rejections}
+    return told | counts | {"failed": failing(harness, done.run)}
+
+
+def failing(harness: Harness, run: Row) -> list[dict[str, Any]]:
+    """Return what the required gates that did not pass said when the run was judged last. Any: JSON."""
+    rows = harness.read(_evidence, run["id"])
+    newest = [row for row in rows if row["turn"] == rows[-1]["turn"]]
+    return [
+        {"gate": row["gate"], "kind": row["kind"], "exit_code": row["exit_code"], "detail": row["detail"],
+         "excerpt": row["excerpt"], "log": row["log"], "evidence": row["id"]}
+        for row in newest if row["required"] and row["passed"] != 1
+    ]  # fmt: skip
+
+
+def _refuse_second(harness: Harness, token: str, problem: errors.LeaseLost) -> None:
+    """Raise what there is to say of a session that was closed before, and was not taken away."""
+    run = harness.run_of(token)
+    if run["live"] or run["outcome"] in (None, Outcome.LOST):
+        return
+    how = f"with the verdict {run['verdict']}" if run["verdict"] else f"as {run['outcome']}"
+    raise errors.LeaseLost(
+        f"this session is closed already, {how}; nothing was written",
+        hint="there is nothing left to do in it: `harness session begin` takes the next issue",
+        **problem.facts,
+        verdict=run["verdict"],
+    ) from problem
+
+
+def _evidence(tx: Transaction, run_id: str) -> list[Row]:
+    return tx.all("evidence_of_run", run=run_id, most=_EVIDENCE)
 
 
 def _require_ordinary(harness: Harness, token: str) -> None:

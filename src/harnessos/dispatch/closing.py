@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 
 class Closed(NamedTuple):
-    """How a close went. `verdict` None: nothing was judged (failed, released, or only recorded for the supervisor)."""
+    """How a close went. `verdict` None: nothing was judged (failed, released, or only recorded for the supervisor).
+
+    `max_rejections` is how often work may be sent back, where it was judged.
+    """
 
     verdict: str | None
     phase: str
     reason: str
     issue: Row
     run: Row
+    max_rejections: int | None = None
 
 
 def close(
@@ -154,7 +158,8 @@ def _verify(ground: Ground, place: Place, lease: Lease, run: Row, subject: str |
     issue = settled.issue or ground.store.read(_issue, lease.issue_id)
     if not after["live"]:
         leaving.leave(ground, place, after)
-    return Closed(judged.decision.verdict.value, after["phase"], judged.decision.reason, issue, after)
+    said = judged.decision
+    return Closed(said.verdict.value, after["phase"], said.reason, issue, after, case.rules.max_rejections)
 
 
 def verify_again(ground: Ground, place: Place, run: Row) -> None:

@@ -39,13 +39,17 @@ def lock_ordinary(tx: Transaction, identifier: str, *, dispatched: bool = False)
 
 
 def cancel(tx: Transaction, identifier: str, reason: str, cause: Cause) -> Row:
-    """Cancel an issue that is not over; its live run is stopped and told nothing further counts."""
+    """Cancel an issue that is not over; its live run is stopped and told nothing further counts.
+
+    An agent cancels what it planned itself and nobody works at: a server's clients share a name, not their work.
+    """
     issue = issues.lock_named(tx, identifier)
     if cause.actor.kind == "agent" and issue["planned_by"] != str(cause.actor):
         only_operator(cause, "cancel what it did not plan itself", f"harness issue cancel {identifier}")
     tx.do("breaker_close", scope_kind="issue", scope=issue["id"], now=tx.now, by=str(cause.actor))
     run = tx.one("run_live_of", issue=issue["id"])
     if run is not None:
+        only_operator(cause, f"cancel {identifier} while a run holds it", f"harness issue cancel {identifier}")
         # The issue is locked, so the run that is live now still holds it: its own lease ends it.
         lease = Lease(run["id"], issue["id"], run["epoch"])
         return ending.finish(tx, lease, Ended(Outcome.CANCELLED, reason), cause)

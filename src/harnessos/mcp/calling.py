@@ -9,6 +9,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors
+from harnessos.app.missions.opening import located
 from harnessos.commands import table
 from harnessos.commands.call import Call
 from harnessos.mcp import fitting, following, leading
@@ -62,6 +63,8 @@ def _asked(desk: Desk, tool_name: str, raw: object, hooks: Hooks, client: str) -
     given = _read(tool, action, {key: value for key, value in raw.items() if key != "action"})
     _allow(desk, tool, action, given)
     harness = desk.harness(tool, action, given, client)
+    if "workspace" in given:
+        given["workspace"] = located(harness, given["workspace"])
     return Asked(tool, action, given, harness, desk.tools, desk.options, desk.renewing.add, desk.wait_s, hooks, client)
 
 

@@ -58,7 +58,12 @@ def shortened(document: dict[str, Any], most: int) -> dict[str, Any]:
         text = inside[key]
         if len(text) > _LEAST + _MARK:
             kept = max(_LEAST, len(text) - beyond - _MARK)
-            inside[key] = f"{text[:kept]}… ({len(text) - kept} more characters)"
+            left = len(text) - kept
+            # What a gate printed tells most at its end.
+            ends = key == "excerpt"
+            inside[key] = (
+                f"({left} characters before) …{text[-kept:]}" if ends else f"{text[:kept]}… ({left} more characters)"
+            )
             continue
         found = max(_lists(cut), key=size, default=None)
         if found is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harnessos import errors
+from harnessos.discovery import find_common_dir
 from harnessos.mcp import following
 from harnessos.mcp.following import Next, call, look
 
@@ -14,20 +15,19 @@ if TYPE_CHECKING:
     from harnessos.mcp.actions import Asked, Tool
 
 Document = dict[str, Any]  # Any: JSON
+_OF_SESSIONS = ("harness_session", "harness_artifacts")
 
 
 def after(asked: Asked, document: Document, tools: Iterable[Tool]) -> Next:
     """Return what to do after a call that went well."""
+    return _in_a_worktree(asked, _after(asked, document, tools))
+
+
+def _after(asked: Asked, document: Document, tools: Iterable[Tool]) -> Next:
     name = asked.action.name
     if (asked.tool.name, name) == ("harness_inspector", "next_action"):
-        payload = document.get("payload") or {}
-        return following.of_words(
-            payload.get("command", ["harness", "status"]),
-            tools,
-            str(document.get("reason", "")),
-            operator=asked.options.operator,
-        )
-    if asked.action.name == "why" and document.get("command"):
+        return _inspected(asked, document, tools)
+    if name == "why" and document.get("command") and document["command"][1:3] != ["issue", "reopen"]:
         return following.of_words(
             document["command"], tools, str(document["sentence"]), operator=asked.options.operator
         )
@@ -40,6 +40,30 @@ def after(asked: Asked, document: Document, tools: Iterable[Tool]) -> Next:
     return look(asked.given.get("project"))
 
 
+def _inspected(asked: Asked, document: Document, tools: Iterable[Tool]) -> Next:
+    """Return the call that was found to be next; where nothing is planned, how it would be."""
+    reason, context = str(document.get("reason", "")), document.get("context") or {}
+    idle = document.get("action") == "idle" and not context.get("issue")
+    if idle and any(tool.name == "harness_orchestrator" for tool in tools):
+        told = f"{reason}; plan_issues writes down what is to be done, and this says how"
+        return call("harness_inspector", "capabilities", told, tool="harness_orchestrator", action_name="plan_issues")
+    words = (document.get("payload") or {}).get("command", ["harness", "status"])
+    return following.of_words(words, tools, reason, operator=asked.options.operator)
+
+
+def _in_a_worktree(asked: Asked, then: Next) -> Next:
+    """Propose a worktree of its own to who begins in a repository: beside others, nothing else is safe."""
+    if then.action not in ("begin", "begin_recovery") or "worktree" in then.arguments:
+        return then
+    try:
+        root = asked.harness.place(asked.harness.project(then.arguments.get("project")))
+    except errors.HarnessError:
+        return then  # whatever is wrong, the call itself will say
+    if root is None or find_common_dir(root) is None:
+        return then
+    return then._replace(arguments={**then.arguments, "worktree": True})
+
+
 def after_error(asked: Asked | None, problem: errors.HarnessError) -> Next:
     """Return what to do after a call that was refused."""
     project = asked.given.get("project") if asked else None
@@ -48,6 +72,11 @@ def after_error(asked: Asked | None, problem: errors.HarnessError) -> Next:
         return call("harness_inspector", "capabilities", "it says how each action is called", tool=tool)
     if isinstance(problem, errors.LeaseLost):
         return look(project, "this work is somebody else's now, or over: see what else there is")
+    session = asked.given.get("session") if asked and asked.tool.name in _OF_SESSIONS else None
+    if session and not isinstance(problem, (errors.UnknownIdentifier, errors.OperatorOnly)):
+        return call(
+            "harness_session", "heartbeat", "the session is open: mend what was said, then go on", session=session
+        )
     if isinstance(problem, errors.TryAgain):
         return look(project, "nothing is wrong with the call; see what can be done meanwhile")
     if isinstance(problem, errors.StoreUnavailable):
@@ -117,6 +146,12 @@ def _booted(asked: Asked, document: Document) -> Next:
     return call("harness_mission", "show", "it may not run now", workspace=workspace)
 
 
+def _started(asked: Asked, document: Document) -> Next:
+    reason = "work at the breakpoint, then say that its step is done"
+    workspace = asked.given.get("workspace")
+    return call("harness_mission", "done", reason, workspace=workspace, step=document.get("step"))
+
+
 def _in(action: str, reason: str, **more: str) -> Callable[[Asked, Document], Next]:
     """Return what leads to an action in the same workspace."""
     return lambda asked, _: call("harness_mission", action, reason, workspace=asked.given.get("workspace"), **more)
@@ -133,6 +168,7 @@ _LEADS: dict[tuple[str, str], Callable[[Asked, Document], Next | None]] = {
     ("harness_session", "begin"): _begun,
     ("harness_session", "begin_recovery"): _begun,
     ("harness_session", "checkpoint"): _checkpointed,
+    ("harness_artifacts", "save"): _checkpointed,
     ("harness_session", "heartbeat"): _beating,
     ("harness_session", "show"): _beating,
     ("harness_session", "close"): _closed,
@@ -140,7 +176,7 @@ _LEADS: dict[tuple[str, str], Callable[[Asked, Document], Next | None]] = {
     ("harness_orchestrator", "plan_issues"): _planned,
     ("harness_mission", "new"): _in("show", "see the mission that was made"),
     ("harness_mission", "boot"): _booted,
-    ("harness_mission", "start"): _in("done", "work at the breakpoint, then say that its step is done"),
+    ("harness_mission", "start"): _started,
     ("harness_mission", "done"): _in("eval", "the checks decide whether it is"),
     ("harness_mission", "fail"): _in("boot", "see whether it may run again"),
     ("harness_mission", "blocked"): _in("show", "it waits for a person now"),

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from harnessos import errors
 from harnessos.app import sessions
 from harnessos.app.sessions import Wish
 from harnessos.commands import table
 from harnessos.commands.call import Call
+from harnessos.discovery import find_common_dir
 from harnessos.mcp.actions import command_of
 from harnessos.mcp.asking import Answer
 from harnessos.mcp.filling import namespace, values_of
 from harnessos.model.outcome import Outcome
+from harnessos.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harnessos.mcp.actions import Asked
+    from harnessos.store.transaction import Row
 
 Document = dict[str, Any]  # Any: JSON
 _LOOK_S = 0.1
@@ -80,8 +84,16 @@ def heartbeat(asked: Asked) -> Document:
         show(asked)
         run = asked.harness.run_of(token)
     if run["live"] or run["verdict"] is None or run["outcome"] == Outcome.LOST:
-        return _typed(asked)
-    return {name: run[name] for name in ("expires_at", "phase", "stop_request", "verdict", "outcome", "reason")}
+        return _with_failing(asked, run, _typed(asked))
+    over = {name: run[name] for name in ("expires_at", "phase", "stop_request", "verdict", "outcome", "reason")}
+    return _with_failing(asked, run, over)
+
+
+def _with_failing(asked: Asked, run: Row, document: Document) -> Document:
+    """Say why work was sent back, to who asks after its verdict."""
+    if run["verdict"] != Verdict.REJECTED.value or run["phase"] == "verifying":
+        return document
+    return {**document, "rejections": run["rejections"], "failed": sessions.failing(asked.harness, run)}
 
 
 def show(asked: Asked) -> Document:
@@ -107,6 +119,7 @@ def close(asked: Asked) -> Document:
     """End the session. A verdict that takes longer than a host waits is carried by the heartbeats after it."""
     token = asked.harness.token(asked.given.get("session"))
     outcome = asked.given["outcome"]
+    _require_checkout(asked)
     sessions.score(asked.harness, token, asked.given.get("scorecards", []))
 
     def work() -> Document:
@@ -123,6 +136,15 @@ def close(asked: Asked) -> Document:
     if outcome != "finished":
         return work()
     return _within(asked, work) or _still_verifying(asked, token)
+
+
+def _require_checkout(asked: Asked) -> None:
+    """Refuse a checkout that is none: the project's own place would be judged in its stead."""
+    named = asked.given.get("checkout")
+    if named is not None and find_common_dir(asked.harness.settings.cwd) is None:
+        raise errors.BadUsage(
+            f"{named} lies in no git checkout", hint="leave it out where the harness made the worktree"
+        )
 
 
 def advance(asked: Asked) -> Document:

@@ -38,7 +38,7 @@ def workflow(asked: Asked) -> Document:
     return {
         "path": str(root / "WORKFLOW.md"),
         "runner": ours.runner.kind if ours.runner else None,
-        "gates": [{"name": gate.name, "kind": str(gate.kind), "required": gate.required} for gate in ours.gates],
+        "gates": [{"name": gate.name, "kind": gate.kind.value, "required": gate.required} for gate in ours.gates],
         "max_concurrent_agents": found.agent.max_concurrent_agents,
         "max_turns": found.agent.max_turns,
         "max_rejections": ours.max_rejections,

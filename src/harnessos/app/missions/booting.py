@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harnessos import errors, settings
 from harnessos.app.harness import fingerprint
-from harnessos.app.missions.opening import At, create_default
+from harnessos.app.missions.opening import At, create_default, found_by_name
 from harnessos.kernel import missions, reaping, runs
 from harnessos.mission import adoption, boot, dreaming, keeping, marks, recovering, workspace
 from harnessos.mission.documents import reading, starter
@@ -59,6 +59,7 @@ def open_or_take(
     `fresh` makes a mission of its own though one is known to have lived here.
     """
     made: list[str] = []
+    given = str(found_by_name(harness, given))
     if init:
         path = Path(given).expanduser()
         if path.exists() and not path.is_dir():

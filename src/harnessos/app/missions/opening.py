@@ -110,6 +110,16 @@ def found_by_name(harness: Harness, given: str | Path) -> str | Path:
     return row["workspace"] if row is not None else given
 
 
+def located(harness: Harness, given: str) -> str:
+    """Return the workspace of a mission that is named by its identifier; a path as it is. UnknownIdentifier."""
+    if not _IDENTIFIER.fullmatch(given):
+        return given
+    row = harness.read(_named, given)
+    if row is None:
+        raise errors.UnknownIdentifier(f"there is no mission {given}", hint="`harness mission list` lists them")
+    return str(row["workspace"])
+
+
 def _named(tx: Transaction, identifier: str) -> Row | None:
     issue = tx.one("issue_by_identifier", identifier=identifier.upper())
     return None if issue is None else tx.one("mission_by_issue", issue=issue["id"])

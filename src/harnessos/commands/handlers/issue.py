@@ -28,7 +28,7 @@ def retry(call: Call) -> None:
 
 def cancel(call: Call) -> None:
     """Give it up."""
-    reason = call.args.reason or "cancelled by a person"
+    reason = call.args.reason or f"cancelled by {call.harness.cause.actor}"
     _show(call, operating.change(call.harness, operations.cancel, call.args.issue, reason, call.harness.cause))
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from harnessos.app import sessions
 from harnessos.app.sessions import Wish
 from harnessos.commands.output import instant
-from harnessos.errors import LeaseLost, NothingReady
-from harnessos.model.outcome import Outcome
+from harnessos.errors import NothingReady
 
 if TYPE_CHECKING:
     from harnessos.commands.call import Call
 
 _GOOD = ("verified", "unverified", None)
+_LINES = 20
+"""Lines of a failing gate's output that a person is shown; its log has all of them."""
 
 
 def begin(call: Call) -> int:
@@ -58,33 +59,15 @@ def _close(call: Call) -> dict[str, Any]:
     args = call.args
     token = call.harness.token(args.session)
     sessions.score(call.harness, token, sessions.cards_in(args.scorecard))
-    try:
-        return sessions.close(
-            call.harness,
-            token,
-            args.outcome,
-            commit=args.commit,
-            reason=args.reason,
-            task_fault=args.task_fault,
-            cwd=call.harness.settings.cwd,
-        )
-    except LeaseLost as problem:
-        _refuse_second(call, token, problem)
-        raise
-
-
-def _refuse_second(call: Call, token: str, problem: LeaseLost) -> None:
-    """Raise what there is to say of a session that was closed before, and was not taken away."""
-    run = call.harness.run_of(token)
-    if run["live"] or run["outcome"] in (None, Outcome.LOST):
-        return
-    how = f"with the verdict {run['verdict']}" if run["verdict"] else f"as {run['outcome']}"
-    raise LeaseLost(
-        f"this session is closed already, {how}; nothing was written",
-        hint="there is nothing left to do in it: `harness session begin` takes the next issue",
-        **problem.facts,
-        verdict=run["verdict"],
-    ) from problem
+    return sessions.close(
+        call.harness,
+        token,
+        args.outcome,
+        commit=args.commit,
+        reason=args.reason,
+        task_fault=args.task_fault,
+        cwd=call.harness.settings.cwd,
+    )
 
 
 def _wish(args: Any) -> Wish:
@@ -120,4 +103,10 @@ def _sentence(done: dict[str, Any]) -> str:
     verdict = done["verdict"] or ("recorded" if done["session_open"] else "closed")
     why = f": {done['reason']}" if done["reason"] else ""
     further = "; the session is still open" if done["session_open"] else ""
-    return f"{issue['identifier']} {verdict}, the issue is {issue['status']}{further}{why}"
+    gates = "".join(f"\n  {one['gate']}: {one['detail']}{_excerpt(one['excerpt'])}" for one in done.get("failed", ()))
+    return f"{issue['identifier']} {verdict}, the issue is {issue['status']}{further}{why}{gates}"
+
+
+def _excerpt(text: str) -> str:
+    """Lay out the end of what a gate printed, below its name."""
+    return "".join(f"\n    {line}" for line in text.splitlines()[-_LINES:])

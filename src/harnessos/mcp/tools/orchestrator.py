@@ -10,7 +10,9 @@ from harnessos.mcp.actions import PROJECT, Action, Field, Tool
 _MILESTONES = Field(
     "milestones",
     list[dict[str, Any]],
-    "milestones with their issues, as docs/reference/plan.md has them",
+    "{milestone_key, description, depends_on_milestone_keys?, issues: [{task, key?, description?, priority? (critical,"
+    " high, medium, low), size? (S, M, L, XL), depends_on_keys? (or _indices, _ids), files?, labels?, gates?, approvals?,"
+    " deadlineAt?, budget?, policy?}]}; a plan with problems is refused with all of them by path",
     required=True,
 )
 

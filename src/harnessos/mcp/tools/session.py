@@ -12,9 +12,17 @@ if TYPE_CHECKING:
 
 _TTL = {"ttl": "ttl_seconds"}
 _CHECKOUT = Field("checkout", str, "the checkout the work lies in, where the harness made no worktree")
-_CARDS = Field("scorecards", list[dict[str, Any]], "marks for the work, each citing evidence by id; the newest counts")
+_CARDS = Field(
+    "scorecards",
+    list[dict[str, Any]],
+    "marks for the work, where a gate asks for them; the newest counts: {id, summary, criteria: [{id, name, dimension"
+    " (correctness, security, quality, runtime_evidence: each at least once), weight?}], scores: [{criterionId, score"
+    " (1 to 10), notes, evidenceArtifactIds (ids that `harness_artifacts save` gave)}], targetScore?}",
+)
 _LISTS = {"file": "files", "command": "commands", "decision": "decisions", "artifact": "artifacts"}
 _BRIEFED = 12_000
+_JUDGED = 6_000
+"""Bytes of an answer that may have to say what failing gates printed."""
 
 
 def _begin(name: str, purpose: str, command: str, example: Mapping[str, object] | None = None) -> Action:
@@ -53,6 +61,7 @@ SESSION = Tool(
             "renew the lease; carries phase, verdict and a request to stop",
             run=sessions.heartbeat,
             command="session heartbeat",
+            own_limit=_JUDGED,
             idempotent=True,
         ),
         Action(
@@ -70,6 +79,7 @@ SESSION = Tool(
             command="session close",
             drop=("scorecard",),
             adds=(_CHECKOUT, _CARDS),
+            own_limit=_JUDGED,
             example={"outcome": "finished"},
         ),
         Action(
