@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harnessos.mcp.fitting import shortened, size
 from tests.support.commands import Terminal
 from tests.support.mcp_desk import Hands, agent, terminal
 from tests.support.repositories import commit_files
@@ -34,10 +35,16 @@ def test_a_rejection_says_which_gate_why_and_how_often_it_may_still_happen(agent
         agent.good("harness_session", "heartbeat", session=token),
     ):
         (gate,) = said["failed"]
+        assert size(said) < 2_000
         assert "a.txt" in gate["detail"]
         assert said["rejections"] == 1
     agent.good("harness_session", "close", session=token, **FINISHED)
     assert agent.good("harness_session", "heartbeat", session=token)["rejections"] == 2
+
+
+def test_of_what_a_gate_printed_the_end_is_kept() -> None:
+    printed = {"failed": [{"gate": "tests", "excerpt": "a" * 4_000 + "the cause"}]}
+    assert shortened(printed, 1_000)["failed"][0]["excerpt"].endswith("the cause")
 
 
 def test_a_refused_close_leads_back_to_the_session(agent: Hands) -> None:

@@ -21,8 +21,6 @@ _CARDS = Field(
 )
 _LISTS = {"file": "files", "command": "commands", "decision": "decisions", "artifact": "artifacts"}
 _BRIEFED = 12_000
-_JUDGED = 6_000
-"""Bytes of an answer that may have to say what failing gates printed."""
 
 
 def _begin(name: str, purpose: str, command: str, example: Mapping[str, object] | None = None) -> Action:
@@ -61,7 +59,6 @@ SESSION = Tool(
             "renew the lease; carries phase, verdict and a request to stop",
             run=sessions.heartbeat,
             command="session heartbeat",
-            own_limit=_JUDGED,
             idempotent=True,
         ),
         Action(
@@ -79,7 +76,6 @@ SESSION = Tool(
             command="session close",
             drop=("scorecard",),
             adds=(_CHECKOUT, _CARDS),
-            own_limit=_JUDGED,
             example={"outcome": "finished"},
         ),
         Action(
