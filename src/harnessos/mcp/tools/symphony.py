@@ -57,7 +57,7 @@ SYMPHONY = Tool(
         ),
         Action(
             "supervisor_run",
-            "start agents until nothing is left to do; sends progress, can be cancelled",
+            "start agents until nothing is left to do and no session is open, yours included; can be cancelled",
             run=symphony.until_idle,
             adds=(PROJECT, Field("max_wait", str, "how long to wait for timers: 90s, 10m; 10m by default")),
         ),
