@@ -145,7 +145,8 @@ def test_without_an_agent_workers_or_tasks_nothing_runs(crowd: Crowd, tmp_path: 
 def test_an_agent_that_is_not_there_is_no_fault_of_the_task(crowd: Crowd) -> None:
     crowd.dispatch()
     answer = crowd.good("mission agents run", "--agent", "command:/nowhere/agent")
-    assert [one["verdict"] for one in answer["tasks"]] == ["harness_fault"]
+    # On a slow machine its pause is over before the command is, and it is tried again.
+    assert {one["verdict"] for one in answer["tasks"]} == {"harness_fault"}
     assert "/nowhere/agent" in answer["reason"]
     assert crowd.agents("status")["tasks"] == {"in_progress": 1}, "a worker has it again"
     assert crowd.terminal.good("issue", "show", "MSN-2")["issue"]["attempts"] == 0

@@ -109,6 +109,11 @@ def test_a_working_day_through_mcp_alone(site: Site, tmp_path: Path, era: str) -
     assert site.issue(f"{KEY}-1")["status"] == "done"
 
 
+def _serves(child: psutil.Process) -> bool:
+    """Return whether a process is a server; what another test left behind may be a zombie, which has no words."""
+    return child.status() != psutil.STATUS_ZOMBIE and "mcp" in child.cmdline()[-3:]
+
+
 def test_a_server_that_is_killed_while_it_verifies_loses_nothing(site: Site, tmp_path: Path) -> None:
     site.plan({"task": "work", "priority": "medium", "size": "S"})
     with client(site, "auto", "--wait", "0.5") as agent:
@@ -116,7 +121,7 @@ def test_a_server_that_is_killed_while_it_verifies_loses_nothing(site: Site, tmp
         token = begun["session"]["token"]
         worked(begun["worktree"], "good")
         assert agent.good(SESSION, "close", session=token, outcome="finished")["phase"] == "verifying"
-        (server,) = [pid for pid in psutil.Process().children(recursive=True) if "mcp" in pid.cmdline()[-3:]]
+        (server,) = [child for child in psutil.Process().children(recursive=True) if _serves(child)]
         server.kill()
     (tmp_path / "go").touch()
     with client(site, "auto", "--wait", "30") as agent:

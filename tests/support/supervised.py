@@ -80,7 +80,9 @@ class Site:
             self.root.mkdir()
             (self.root / "README").write_text("one\n", encoding="utf-8")
         self._clock = clock
-        registering.register(self.harness(), registering.look(self.root), key, None)
+        first = self.harness()  # of its own: what it knows of the folder is from before the registration
+        registering.register(first, registering.look(self.root), key, None)
+        first.close()
         self.ledger = self.harness()
 
     def harness(self, environ: Mapping[str, str] | None = None) -> Harness:

@@ -70,6 +70,8 @@ def after_error(asked: Asked | None, problem: errors.HarnessError) -> Next:
     if isinstance(problem, errors.BadUsage):
         tool = asked.tool.name if asked else None
         return call("harness_inspector", "capabilities", "it says how each action is called", tool=tool)
+    if isinstance(problem, errors.StoreUnavailable):
+        return Next(None, None, {}, f"the ledger cannot be used: {problem.message}", "harness where")
     if isinstance(problem, errors.LeaseLost):
         return look(project, "this work is somebody else's now, or over: see what else there is")
     session = asked.given.get("session") if asked and asked.tool.name in _OF_SESSIONS else None
@@ -79,8 +81,6 @@ def after_error(asked: Asked | None, problem: errors.HarnessError) -> Next:
         )
     if isinstance(problem, errors.TryAgain):
         return look(project, "nothing is wrong with the call; see what can be done meanwhile")
-    if isinstance(problem, errors.StoreUnavailable):
-        return Next(None, None, {}, f"the ledger cannot be used: {problem.message}", "harness where")
     return look(project)
 
 
