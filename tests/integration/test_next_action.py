@@ -106,7 +106,7 @@ class McpWorld(World):
         self._serving = serving
         return self._call("harness_inspector", "next_action", **({"host_capabilities": host} if host else {}))
 
-    def _call(self, tool: str, action: str, **arguments: Any) -> Any:
+    def _call(self, tool: str, action: str, /, **arguments: Any) -> Any:
         told = calling.perform(self.desk, tool, {"action": action, **arguments}, Hooks())
         assert not told.failed, told.document
         return told.document
